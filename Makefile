@@ -1,0 +1,53 @@
+# What a person types. Meson does the work; this file installs what is missing, hides that there
+# are several build directories, and names the suites.
+#
+#   make           build everything
+#   make check     install what the tests need, build, run every test
+#   make demo      boot a guest and show its trace  (AGENT='CMD ARGS')
+#   make install   to DESTDIR and PREFIX
+#   make clean     remove build/
+
+BUILD := build
+MAIN := $(BUILD)/main
+MUSL := $(BUILD)/musl
+ASAN := $(BUILD)/asan
+CLANG := $(BUILD)/clang
+INIT := $(abspath $(MUSL)/src/init/rootspan-init)
+PREFIX ?= /usr
+
+.PHONY: all build deps demo check install clean format
+all: build
+
+deps:
+	@tools/deps
+
+# One build directory for musl's PID 1, one for all else.
+$(MUSL)/build.ninja: | deps
+	CC=musl-gcc meson setup $(MUSL) -Donly_init=true
+$(MAIN)/build.ninja: | deps
+	meson setup $(MAIN) --prefix=$(PREFIX) -Dprebuilt_init=$(INIT)
+$(ASAN)/build.ninja: | deps
+	meson setup $(ASAN) --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
+$(CLANG)/build.ninja: | deps
+	CC=clang meson setup $(CLANG) --werror
+
+build: $(MUSL)/build.ninja $(MAIN)/build.ninja
+	ninja -C $(MUSL)
+	ninja -C $(MAIN)
+
+demo: build
+	@initrd/demo --build $(MAIN) --init $(INIT) --out $(BUILD)/demo -- $(AGENT)
+
+check: build $(ASAN)/build.ninja $(CLANG)/build.ninja
+	ninja -C $(ASAN)
+	ninja -C $(CLANG)
+	tests/run-all $(MAIN) $(ASAN)
+
+install: build
+	meson install -C $(MAIN) --no-rebuild
+
+clean:
+	rm -rf $(BUILD)
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
