@@ -45,11 +45,17 @@ static int set_loopback_up(void)
         return RET_ERRNO(ioctl(fd, SIOCSIFFLAGS, &request));
 }
 
-/* Raises the limits the agent inherits. */
+/* Raises the limits the agent inherits, if need be only to what is allowed. */
 static int set_rlimits(void)
 {
-        return RET_ERRNO(setrlimit(RLIMIT_NOFILE,
-                                   &(struct rlimit){.rlim_cur = NOFILE_MAX, .rlim_max = NOFILE_MAX}));
+        struct rlimit limit = {.rlim_cur = NOFILE_MAX, .rlim_max = NOFILE_MAX};
+
+        if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+                return 0;
+        if (errno != EPERM || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return -errno;
+        limit.rlim_cur = limit.rlim_max;
+        return RET_ERRNO(setrlimit(RLIMIT_NOFILE, &limit));
 }
 
 #define MOUNT(what, where, type, mount_flags, options)                                             \
