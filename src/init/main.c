@@ -202,11 +202,14 @@ static void run(char **argv, nsec_t start, int signal_fd, Config *config, Ending
         r = boot_run(boot_late_steps, boot_late_steps_n, &log);
         if (r < 0)
                 return;
-        r = guest_trace_begin(&trace, start);
+        r = guest_trace_begin(&trace, config_is_collated(config) ? &config->traceparent : NULL,
+                              start);
         if (r < 0) {
                 log_error_errno(r, "Cannot draw trace ids");
                 return;
         }
+        if (trace.clock_unset)
+                log_warning("The clock of this machine is not set: times count from 1970");
         ending->exit_code = 0;
         ending->reason = END_AGENT_EXIT;
         supervise(config, &log, &trace, signal_fd, environ, ending);

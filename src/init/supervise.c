@@ -38,6 +38,7 @@ typedef struct Supervisor {
         char *const *environment;
         Ending *ending;
         int signal_fd;
+        bool traced; /* from boot on: static mode */
         LifeState state;
         nsec_t deadline; /* of @state */
         pid_t agent;
@@ -121,7 +122,7 @@ static void fill_environment(Supervisor *s, const char **ret, char *traceparent)
         }
         if (!has_path)
                 ret[n++] = DEFAULT_PATH;
-        if (s->config->trace != TRACE_OFF && !has_traceparent) {
+        if (s->traced && !has_traceparent) {
                 memcpy(traceparent, "TRACEPARENT=", 12);
                 guest_trace_parent_text(s->trace, traceparent + 12);
                 ret[n++] = traceparent;
@@ -148,9 +149,9 @@ static int do_start_agent(Supervisor *s)
                                   .pass_fd = -EBADF,
                                   .new_session = true},
                   &s->agent);
-        if (s->config->trace != TRACE_OFF && s->tracer.starts == 0) {
+        if (s->traced && s->tracer.starts == 0) {
                 (void)start_tracer(s); /* not required, and its failure was logged */
-        } else if (s->config->trace != TRACE_OFF) {
+        } else if (s->traced) {
                 guest_trace_boot(s->trace, s->trace->agent_start, s->ending, &record);
                 (void)tracer_send(&s->tracer, &record);
         }
@@ -241,7 +242,7 @@ static int do_flush(Supervisor *s)
                 ending->reason = END_STOP_REQUEST;
                 ending->exit_code = EXIT_CODE_OWN;
         }
-        if (s->config->trace == TRACE_OFF)
+        if (!s->traced)
                 return LIFE_ON_FLUSHED;
 
         ending->flushed = true;
@@ -266,7 +267,7 @@ static bool guest_ends_vm(const Supervisor *s)
         case ON_AGENT_EXIT_WAIT:
                 return false;
         case ON_AGENT_EXIT_AUTO:
-                return s->config->trace == TRACE_STATIC || !ending_is_success(s->ending) ||
+                return s->traced || !ending_is_success(s->ending) ||
                        s->ending->reason != END_AGENT_EXIT;
         }
         return true;
@@ -434,11 +435,11 @@ void supervise(const Config *config, BootLog *log, GuestTrace *trace, int signal
                 .environment = environment,
                 .ending = ending,
                 .signal_fd = signal_fd,
+                .traced = config_trace_mode(config) == TRACE_STATIC,
                 .deadline = NSEC_INFINITY,
         };
         tracer_init(&s.tracer);
-        dispatch(&s, config->trace != TRACE_OFF && config->trace_require ? LIFE_ON_HOST_NEEDED
-                                                                         : LIFE_ON_READY);
+        dispatch(&s, s.traced && config->trace_require ? LIFE_ON_HOST_NEEDED : LIFE_ON_READY);
         while (s.state != LIFE_END)
                 wait_for_events(&s);
         tracer_done(&s.tracer);

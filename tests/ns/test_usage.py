@@ -2,10 +2,12 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import unittest
 
+MAN_PAGE = pathlib.Path(__file__).parents[2] / "docs/man/rootspan-init.8"
 INIT = os.environ["ROOTSPAN_INIT"]
 
 
@@ -38,6 +40,13 @@ class Usage(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("\ntrace_endpoint = vsock://2:10240\n", result.stdout)
         self.assertIn("\nflush_timeout = 2s\n", result.stdout)
+
+    def test_man_page_has_every_option(self):
+        listed = set(re.findall(r"^  (\S+)=VALUE$", run("--help").stdout, re.MULTILINE))
+        described = set(re.findall(r"^\.It Cm ((?:rootspan|agent)\.\w+)", MAN_PAGE.read_text(),
+                                   re.MULTILINE))
+        self.assertGreater(len(listed), 10)
+        self.assertEqual(listed, described)
 
 
 if __name__ == "__main__":

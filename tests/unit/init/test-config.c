@@ -32,7 +32,7 @@ static void test_defaults(void **state)
 {
         cmdline("root=/dev/vda1 quiet agent.log=debug");
         assert_int_equal(report.n, 0);
-        assert_int_equal(config.trace, TRACE_OFF);
+        assert_int_equal(config_trace_mode(&config), TRACE_OFF);
         assert_true(config.trace_require);
         assert_int_equal(config.trace_endpoint.cid, 2);
         assert_int_equal(config.trace_endpoint.port, 10240);
@@ -44,12 +44,48 @@ static void test_defaults(void **state)
 static void test_kata_forms_of_trace(void **state)
 {
         cmdline("agent.trace");
-        assert_int_equal(config.trace, TRACE_STATIC);
+        assert_int_equal(config_trace_mode(&config), TRACE_STATIC);
         cmdline("agent.trace=true");
-        assert_int_equal(config.trace, TRACE_STATIC);
+        assert_int_equal(config_trace_mode(&config), TRACE_STATIC);
         cmdline("agent.trace agent.trace=false"); /* the last wins */
-        assert_int_equal(config.trace, TRACE_OFF);
+        assert_int_equal(config_trace_mode(&config), TRACE_OFF);
+        cmdline("agent.trace=2");
+        assert_int_equal(config_trace_mode(&config), TRACE_STATIC);
+        cmdline("agent.trace=0");
+        assert_int_equal(config_trace_mode(&config), TRACE_OFF);
+        cmdline("agent.trace=isolated");
+        assert_int_equal(config_trace_mode(&config), TRACE_STATIC);
+        cmdline("agent.trace=static agent.trace=disabled");
+        assert_int_equal(config_trace_mode(&config), TRACE_OFF);
+        cmdline("agent.trace agent.trace_mode=dynamic");
+        assert_int_equal(config_trace_mode(&config), TRACE_DYNAMIC);
+        cmdline("agent.trace_mode=static"); /* no effect while tracing is off */
+        assert_int_equal(config_trace_mode(&config), TRACE_OFF);
         assert_int_equal(report.n, 0);
+        cmdline("agent.trace_mode=both");
+        assert_true(report.fatal);
+}
+
+static void test_collated_needs_a_parent(void **state)
+{
+        static const char parent[] = "rootspan.traceparent=00-0af7651916cd43dd8448eb211c80319c-"
+                                     "b7ad6b7169203331-01";
+        char words[256];
+
+        cmdline("agent.trace=collated");
+        assert_false(config_is_collated(&config));
+        (void)snprintf(words, sizeof(words), "agent.trace agent.trace_type=collated %s", parent);
+        cmdline(words);
+        assert_true(config_is_collated(&config));
+        (void)snprintf(words, sizeof(words), "agent.trace=dynamic agent.trace_type=collated %s",
+                       parent);
+        cmdline(words);
+        assert_false(config_is_collated(&config));
+        (void)snprintf(words, sizeof(words), "agent.trace %s", parent);
+        cmdline(words);
+        assert_false(config_is_collated(&config));
+        cmdline("rootspan.traceparent=00-00-00-00");
+        assert_true(report.fatal);
 }
 
 static void test_errors_name_key_value_and_what_is_accepted(void **state)
@@ -86,7 +122,7 @@ static void test_agent_behind_dashes_wins(void **state)
         assert_string_equal(config.agent[1], "c d");
         assert_string_equal(config.agent[2], "rootspan.trace=static");
         assert_null(config.agent[3]);
-        assert_int_equal(config.trace, TRACE_OFF);
+        assert_int_equal(config_trace_mode(&config), TRACE_OFF);
 
         cmdline("--");
         assert_true(report.fatal);
@@ -110,7 +146,7 @@ static void test_file(void **state)
 {
         file("# comment\n\n  trace = static\r\nagent= /bin/sh -c 'exit 7'\nagent.trace=off\n"
              "trace_require\nunknown = 1\nno equals\n");
-        assert_int_equal(config.trace, TRACE_OFF);
+        assert_int_equal(config_trace_mode(&config), TRACE_OFF);
         assert_string_equal(config.agent[2], "exit 7");
         assert_null(config.agent[3]);
         assert_false(report.fatal);
@@ -150,6 +186,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 UNIT_TEST(test_defaults),
                 UNIT_TEST(test_kata_forms_of_trace),
+                UNIT_TEST(test_collated_needs_a_parent),
                 UNIT_TEST(test_errors_name_key_value_and_what_is_accepted),
                 UNIT_TEST(test_more_errors_than_room),
                 UNIT_TEST(test_agent_behind_dashes_wins),
