@@ -12,6 +12,8 @@ const char *end_reason_name(EndReason reason)
                 return "agent-exit";
         case END_AGENT_SIGNAL:
                 return "agent-signal";
+        case END_AGENT_OOM:
+                return "agent-oom";
         case END_AGENT_START_FAILURE:
                 return "agent-start-failure";
         case END_STOP_REQUEST:

@@ -12,6 +12,7 @@
 typedef enum EndReason {
         END_AGENT_EXIT,          /* the agent exited by itself */
         END_AGENT_SIGNAL,        /* a signal killed the agent */
+        END_AGENT_OOM,           /* the kernel killed it, out of memory */
         END_AGENT_START_FAILURE, /* the agent could not be executed */
         END_STOP_REQUEST,        /* we were asked to stop, and the agent did */
         END_STOP_TIMEOUT,        /* we were asked to stop, and the agent had to be killed */
@@ -28,6 +29,7 @@ typedef struct Ending {
         bool core_dumped;
         int start_error;   /* -errno of an agent that could not be executed */
         struct rusage usage;
+        uint64_t oom_kills; /* by the kernel in this VM, of whatever process */
         bool flushed;      /* whether the three below are known */
         FlushOutcome flush_outcome;
         uint64_t spans_sent;

@@ -154,9 +154,10 @@ static void set_agent_error(Span *span, const Ending *ending)
         } else if (!ending->agent_ran) {
                 set_error(span, end_reason_name(ending->reason), "the agent was not started");
         } else if (ending->exit_signal != 0) {
-                (void)snprintf(message, sizeof(message), "killed by signal %d (%s)%s",
+                (void)snprintf(message, sizeof(message), "killed by signal %d (%s)%s%s",
                                ending->exit_signal, signal_name(ending->exit_signal),
-                               ending->core_dumped ? ", core dumped" : "");
+                               ending->core_dumped ? ", core dumped" : "",
+                               ending->reason == END_AGENT_OOM ? ", out of memory" : "");
                 set_error(span, signal_name(ending->exit_signal), message);
         } else if (ending->exit_code != 0) {
                 int n = snprintf(type, sizeof(type), "%d", ending->exit_code);
@@ -196,6 +197,8 @@ void guest_trace_agent(const GuestTrace *trace, const Config *config, pid_t pid,
                 attributes_add_int(attributes, "rootspan.agent.signal", ending->exit_signal);
                 attributes_add_bool(attributes, "rootspan.agent.core_dumped", ending->core_dumped);
         }
+        if (ending->oom_kills > 0)
+                attributes_add_int(attributes, "rootspan.oom_kills", (int64_t)ending->oom_kills);
         set_agent_error(span, ending);
 }
 

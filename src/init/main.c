@@ -18,6 +18,7 @@
 #include "base/macro.h"
 #include "init/boot.h"
 #include "init/config.h"
+#include "init/crash.h"
 #include "init/guest-trace.h"
 #include "init/shutdown.h"
 #include "init/supervise.h"
@@ -227,6 +228,7 @@ int main(int argc, char **argv)
                 return run_by_hand(argv);
 
         block_signals();
+        crash_install(&config);
         log_setup(LOG_IDENT, STDERR_FILENO, LOG_FORMAT_PLAIN, LOG_LEVEL_INFO);
         signal_fd = open_signals();
         if (signal_fd < 0)

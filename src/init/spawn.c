@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/macro.h"
 
 static int exec_child(const SpawnOptions *options)
@@ -24,6 +25,8 @@ static int exec_child(const SpawnOptions *options)
                 (void)setsid();
                 (void)ioctl(STDIN_FILENO, TIOCSCTTY, 0); /* there may be no terminal */
         }
+        if (options->oom_score)
+                (void)file_write("/proc/self/oom_score_adj", options->oom_score); /* best effort */
         (void)sigemptyset(&none);
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
         (void)execvpe(options->argv[0], (char *const *)options->argv, (char *const *)options->envp);

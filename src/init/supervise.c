@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "init/lifecycle.h"
+#include "init/oom.h"
 #include "init/signal-name.h"
 #include "init/spawn.h"
 #include "init/tracer.h"
@@ -29,6 +30,7 @@ enum {
         EXIT_CODE_OWN = 125,     /* the agent never ran, for a reason of ours */
 };
 
+#define AGENT_OOM_SCORE "-997" /* as Kata's units have it */
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 typedef struct Supervisor {
@@ -147,6 +149,7 @@ static int do_start_agent(Supervisor *s)
         r = spawn(&(SpawnOptions){.argv = s->config->agent,
                                   .envp = environment,
                                   .pass_fd = -EBADF,
+                                  .oom_score = AGENT_OOM_SCORE,
                                   .new_session = true},
                   &s->agent);
         if (s->traced && s->tracer.starts == 0) {
@@ -328,8 +331,12 @@ static void dispatch(Supervisor *s, int event)
 static void on_agent_exit(Supervisor *s, int status, const struct rusage *usage)
 {
         ending_set_status(s->ending, status, usage);
+        if (s->ending->exit_signal == SIGKILL)
+                s->ending->oom_kills = oom_count_kills();
         if (s->ending->reason == END_AGENT_EXIT && s->ending->exit_signal != 0)
-                s->ending->reason = END_AGENT_SIGNAL;
+                s->ending->reason = s->ending->oom_kills > 0 && oom_was_killed(s->agent)
+                                            ? END_AGENT_OOM
+                                            : END_AGENT_SIGNAL;
         if (s->ending->exit_signal != 0)
                 log_info("The agent was killed by signal %d (%s)", s->ending->exit_signal,
                          signal_name(s->ending->exit_signal));

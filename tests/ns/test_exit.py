@@ -60,6 +60,16 @@ class Exit(unittest.TestCase):
             self.assertEqual(result.end.get("code"), "9", result.console)
 
 
+class Fault(unittest.TestCase):
+    def test_a_fault_of_pid_1_is_told_and_ends_the_vm(self):
+        with Guest() as guest:
+            for number in signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS:
+                result = guest.run(["/bin/sh", "-c", f"kill -{int(number)} 1; sleep 100"], END)
+                self.assertIn(f"PID 1 is at fault: signal {int(number):02}", result.console)
+                self.assertEqual(result.end.get("reason"), "init-fault")
+                self.assertIn(result.how, ["poweroff", "reboot"])
+
+
 class Stop(unittest.TestCase):
     def test_stop_request_reaches_the_agent(self):
         for name in "TERM", "INT", "PWR":
