@@ -72,6 +72,8 @@ static const Choice log_level_choices[] = {
 static const Option options[] = {
         {PREFIX "agent", OPTION_AGENT, 0, NULL, NULL, "/usr/bin/kata-agent",
          "the agent and its arguments, quoted as for a shell; `-- AGENT ARGS` wins"},
+        {PREFIX "agent_pid1", OPTION_BOOL, FIELD(agent_pid1), NULL, "yes", "no",
+         "run the agent as PID 1 of a namespace, for one that was built to be that"},
         {PREFIX "trace", OPTION_TRACE, 0, NULL, "yes", "no",
          "static: trace from boot to the agent's exit, then end the VM; dynamic: trace when asked"},
         {"agent.trace", OPTION_TRACE, 0, NULL, "yes", NULL,

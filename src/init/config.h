@@ -54,6 +54,7 @@ typedef struct Config {
         nsec_t flush_timeout;
         nsec_t stop_timeout;
         nsec_t end_timeout;
+        bool agent_pid1;   /* the agent runs as PID 1 of a namespace */
         int shutdown;      /* ShutdownMode */
         int on_agent_exit; /* OnAgentExit */
         int log_level;     /* LogLevel */

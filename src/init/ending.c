@@ -2,6 +2,7 @@
 
 #include "init/ending.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
@@ -39,6 +40,14 @@ void ending_set_status(Ending *ending, int status, const struct rusage *usage)
                 ending->core_dumped = WCOREDUMP(status);
         } else {
                 ending->exit_code = WEXITSTATUS(status);
+        }
+}
+
+void ending_accept_reboot(Ending *ending)
+{
+        if (ending->exit_signal == SIGINT || ending->exit_signal == SIGHUP) {
+                ending->exit_signal = 0;
+                ending->exit_code = 0;
         }
 }
 

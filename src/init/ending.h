@@ -46,6 +46,10 @@ const char *end_reason_name(EndReason reason);
 /* Fills in what a wait status (wait(2)) says of the agent. */
 void ending_set_status(Ending *ending, int status, const struct rusage *usage);
 
+/* Of an agent that is PID 1 of a namespace: its reboot(2) ended only that, by SIGINT (power off,
+ * halt) or SIGHUP (restart), which nobody else can send it; that is a clean end (pid_namespaces(7)). */
+void ending_accept_reboot(Ending *ending);
+
 /* Was the agent's life a success? */
 bool ending_is_success(const Ending *ending);
 

@@ -150,6 +150,7 @@ static int do_start_agent(Supervisor *s)
                                   .envp = environment,
                                   .pass_fd = -EBADF,
                                   .oom_score = AGENT_OOM_SCORE,
+                                  .pid1 = s->config->agent_pid1,
                                   .new_session = true},
                   &s->agent);
         if (s->traced && s->tracer.starts == 0) {
@@ -331,6 +332,8 @@ static void dispatch(Supervisor *s, int event)
 static void on_agent_exit(Supervisor *s, int status, const struct rusage *usage)
 {
         ending_set_status(s->ending, status, usage);
+        if (s->config->agent_pid1)
+                ending_accept_reboot(s->ending);
         if (s->ending->exit_signal == SIGKILL)
                 s->ending->oom_kills = oom_count_kills();
         if (s->ending->reason == END_AGENT_EXIT && s->ending->exit_signal != 0)

@@ -1,9 +1,12 @@
-/* An agent that ends in a chosen way: agent exit CODE | agent signal NUMBER [core]. */
+/* An agent that ends in a chosen way:
+ *   agent exit CODE | agent signal NUMBER [core] | agent reboot poweroff|restart
+ * The last refuses unless it is PID 1, so that it can only ever end a namespace of its own. */
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,6 +26,12 @@ int main(int argc, char **argv)
                 for (;;)
                         (void)pause();
         }
-        fprintf(stderr, "Usage: agent exit CODE | agent signal NUMBER [core]\n");
+        if (argc > 2 && strcmp(argv[1], "reboot") == 0 && getpid() == 1) {
+                printf("agent is PID 1\n");
+                (void)fflush(stdout);
+                (void)reboot(strcmp(argv[2], "restart") == 0 ? RB_AUTOBOOT : RB_POWER_OFF);
+        }
+        fprintf(stderr, "Usage: agent exit CODE | agent signal NUMBER [core] |\n"
+                        "       agent reboot poweroff|restart (as PID 1)\n");
         return 2;
 }

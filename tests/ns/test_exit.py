@@ -60,6 +60,37 @@ class Exit(unittest.TestCase):
             self.assertEqual(result.end.get("code"), "9", result.console)
 
 
+class AgentAsPid1(unittest.TestCase):
+    CMDLINE = END + " rootspan.agent_pid1=yes"
+
+    def test_its_reboot_is_a_clean_end(self):
+        with Guest() as guest:
+            for how in "poweroff", "restart":
+                result = guest.run([AGENT, "reboot", how], self.CMDLINE)
+                self.assertIn("agent is PID 1", result.console)
+                self.assertEqual(result.end.get("reason"), "agent-exit", result.console)
+                self.assertEqual((result.end["code"], result.end["signal"]), ("0", "0"))
+
+    def test_exit_codes_and_signals_are_told_apart(self):
+        with Guest() as guest:
+            result = guest.run([AGENT, "exit", "9"], self.CMDLINE)
+            self.assertEqual(result.end.get("code"), "9", result.console)
+            result = guest.run(["/none"], self.CMDLINE)
+            self.assertEqual(result.end.get("reason"), "agent-start-failure", result.console)
+
+    def test_it_has_its_own_proc_and_mounts(self):
+        with Guest() as guest:
+            script = guest.script("script", """
+                mount -t tmpfs tmpfs /root
+                echo "pid $$, processes:" $(ls /proc | grep '^[0-9]')
+                sleep 1000 &
+                """)
+            result = guest.run([script], self.CMDLINE)
+            self.assertRegex(result.console, r"pid 1, processes: 1( \d+)+\n")
+            self.assertEqual(result.end.get("reason"), "agent-exit", result.console)
+            self.assertNotIn("killing them", result.console)
+
+
 class Fault(unittest.TestCase):
     def test_a_fault_of_pid_1_is_told_and_ends_the_vm(self):
         with Guest() as guest:
