@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <string.h>
@@ -45,11 +46,33 @@ static int set_loopback_up(void)
         return RET_ERRNO(ioctl(fd, SIOCSIFFLAGS, &request));
 }
 
-/* Raises the limits the agent inherits. */
+/* Raises the limits the agent inherits, if need be only to what is allowed. */
 static int set_rlimits(void)
 {
-        return RET_ERRNO(setrlimit(RLIMIT_NOFILE,
-                                   &(struct rlimit){.rlim_cur = NOFILE_MAX, .rlim_max = NOFILE_MAX}));
+        struct rlimit limit = {.rlim_cur = NOFILE_MAX, .rlim_max = NOFILE_MAX};
+
+        if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+                return 0;
+        if (errno != EPERM || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return -errno;
+        limit.rlim_cur = limit.rlim_max;
+        return RET_ERRNO(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+/* The kernel's out-of-memory killer takes everything else first; it never takes PID 1 itself. */
+static int set_oom_score(void)
+{
+        int r = file_write("/proc/self/oom_score_adj", "-1000");
+
+        return r == -EACCES ? 0 : r; /* in a user namespace, where the score is its maker's */
+}
+
+/* Ctrl-Alt-Del becomes a SIGINT, which is a request to stop, instead of a restart on the spot. */
+static int catch_ctrl_alt_del(void)
+{
+        int r = RET_ERRNO(reboot(RB_DISABLE_CAD));
+
+        return r == -EINVAL || r == -EPERM ? 0 : r; /* in a PID namespace, which has no keyboard */
 }
 
 #define MOUNT(what, where, type, mount_flags, options)                                             \
@@ -81,5 +104,7 @@ const BootStep boot_late_steps[] = {
         {CALL("hostname", set_hostname)},
         {CALL("loopback", set_loopback_up)},
         {CALL("rlimits", set_rlimits)},
+        {CALL("oom score", set_oom_score)},
+        {CALL("ctrl-alt-del", catch_ctrl_alt_del)},
 };
 const size_t boot_late_steps_n = ARRAY_SIZE(boot_late_steps);

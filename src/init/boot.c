@@ -28,10 +28,23 @@ void boot_log_add(BootLog *log, const char *name, nsec_t start, int error)
         record->error = error;
 }
 
+/* Does another file system lie there already? Then whoever started us has made the mount. */
+static bool is_mount_point(const char *path)
+{
+        char parent[64];
+        struct stat here, above;
+
+        (void)snprintf(parent, sizeof(parent), "%s/..", path);
+        return stat(path, &here) == 0 && stat(parent, &above) == 0 && here.st_dev != above.st_dev;
+}
+
 static int run_mount(const BootStep *step)
 {
-        int r = RET_ERRNO(mount(step->source, step->target, step->fstype, step->flags, step->data));
+        int r;
 
+        if (is_mount_point(step->target))
+                return -EBUSY;
+        r = RET_ERRNO(mount(step->source, step->target, step->fstype, step->flags, step->data));
         if (r != -ENOENT)
                 return r;
         r = RET_ERRNO(mkdir(step->target, 0755));

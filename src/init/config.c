@@ -18,6 +18,8 @@ typedef enum OptionType {
         OPTION_DURATION,
         OPTION_ADDRESS,
         OPTION_CHOICE,
+        OPTION_TRACE,
+        OPTION_TRACEPARENT,
         OPTION_AGENT,
 } OptionType;
 
@@ -30,16 +32,21 @@ typedef struct Option {
         const char *key;
         OptionType type;
         size_t offset;         /* into Config */
-        const Choice *choices; /* of OPTION_CHOICE, ends with a NULL name; aliases come last */
+        const Choice *choices; /* of OPTION_CHOICE, ends with a NULL name */
         const char *bare;      /* what the key alone means, NULL if it needs a value */
         const char *value;     /* the default */
         const char *help;
 } Option;
 
-static const Choice trace_choices[] = {
-        {"off", TRACE_OFF},   {"static", TRACE_STATIC}, {"false", TRACE_OFF},
-        {"0", TRACE_OFF},     {"no", TRACE_OFF},        {"true", TRACE_STATIC},
-        {"1", TRACE_STATIC},  {"yes", TRACE_STATIC},    {NULL, 0},
+static const Choice trace_mode_choices[] = {
+        {"static", TRACE_STATIC},
+        {"dynamic", TRACE_DYNAMIC},
+        {NULL, 0},
+};
+static const Choice trace_type_choices[] = {
+        {"isolated", TRACE_ISOLATED},
+        {"collated", TRACE_COLLATED},
+        {NULL, 0},
 };
 static const Choice shutdown_choices[] = {
         {"auto", SHUTDOWN_AUTO},     {"poweroff", SHUTDOWN_POWEROFF},
@@ -65,10 +72,20 @@ static const Choice log_level_choices[] = {
 static const Option options[] = {
         {PREFIX "agent", OPTION_AGENT, 0, NULL, NULL, "/usr/bin/kata-agent",
          "the agent and its arguments, quoted as for a shell; `-- AGENT ARGS` wins"},
-        {PREFIX "trace", OPTION_CHOICE, FIELD(trace), trace_choices, "static", "off",
-         "trace from boot to the agent's exit, then end the VM"},
-        {"agent.trace", OPTION_CHOICE, FIELD(trace), trace_choices, "static", NULL,
-         "the same key as the Kata Containers runtime writes it"},
+        {PREFIX "agent_pid1", OPTION_BOOL, FIELD(agent_pid1), NULL, "yes", "no",
+         "run the agent as PID 1 of a namespace, for one that was built to be that"},
+        {PREFIX "trace", OPTION_TRACE, 0, NULL, "yes", "no",
+         "static: trace from boot to the agent's exit, then end the VM; dynamic: trace when asked"},
+        {"agent.trace", OPTION_TRACE, 0, NULL, "yes", NULL,
+         "the same, as Kata Containers writes it"},
+        {"agent.trace_mode", OPTION_CHOICE, FIELD(trace_mode), trace_mode_choices, NULL, "static",
+         "what agent.trace turns on"},
+        {PREFIX "trace_type", OPTION_CHOICE, FIELD(trace_type), trace_type_choices, NULL,
+         "isolated", "collated: the root span becomes a child of rootspan.traceparent"},
+        {"agent.trace_type", OPTION_CHOICE, FIELD(trace_type), trace_type_choices, NULL, NULL,
+         "the same, as Kata Containers writes it"},
+        {PREFIX "traceparent", OPTION_TRACEPARENT, FIELD(traceparent), NULL, NULL, NULL,
+         "the host's span that a collated trace belongs to"},
         {PREFIX "trace_endpoint", OPTION_ADDRESS, FIELD(trace_endpoint), NULL, NULL,
          "vsock://2:10240", "where spans go: an OTLP/HTTP receiver"},
         {PREFIX "trace_require", OPTION_BOOL, FIELD(trace_require), NULL, "yes", "yes",
@@ -113,6 +130,10 @@ static const char *accepted(const Option *option, char *text, size_t size)
                 return "a duration such as 2s or 500ms";
         case OPTION_ADDRESS:
                 return "vsock://CID:PORT, unix:/PATH or http://IPV4:PORT";
+        case OPTION_TRACE:
+                return "yes, no, static, dynamic, isolated, collated, disabled or a number";
+        case OPTION_TRACEPARENT:
+                return "a W3C traceparent such as 00-<32 hex digits>-<16 hex digits>-01";
         case OPTION_AGENT:
                 return "a command with closed quotes and fewer than 256 words";
         case OPTION_CHOICE:
@@ -153,6 +174,27 @@ static int set_choice(const Choice *choice, const char *value, int *ret)
         return -EINVAL;
 }
 
+/* What agents since Kata 1.x took for a value: a mode or type says that tracing is on. */
+static int set_trace(Config *config, const char *value)
+{
+        uint64_t number;
+
+        if (strcmp(value, "disabled") == 0) {
+                config->trace = false;
+                return 0;
+        }
+        if (set_choice(trace_mode_choices, value, &config->trace_mode) == 0 ||
+            set_choice(trace_type_choices, value, &config->trace_type) == 0) {
+                config->trace = true;
+                return 0;
+        }
+        if (parse_u64(value, strlen(value), UINT64_MAX, &number) == 0) {
+                config->trace = number != 0;
+                return 0;
+        }
+        return parse_bool(value, strlen(value), &config->trace);
+}
+
 static int set_value(Config *config, const Option *option, const char *value)
 {
         void *field = (char *)config + option->offset;
@@ -166,6 +208,10 @@ static int set_value(Config *config, const Option *option, const char *value)
                 return address_parse(value, strlen(value), field);
         case OPTION_CHOICE:
                 return set_choice(option->choices, value, field);
+        case OPTION_TRACE:
+                return set_trace(config, value);
+        case OPTION_TRACEPARENT:
+                return traceparent_parse(value, strlen(value), field);
         case OPTION_AGENT:
                 return set_agent_text(config, value);
         }
@@ -207,6 +253,17 @@ void config_defaults(Config *ret)
         for (size_t i = 0; i < ARRAY_SIZE(options); i++)
                 if (options[i].value)
                         (void)set_value(ret, &options[i], options[i].value); /* tested */
+}
+
+TraceMode config_trace_mode(const Config *config)
+{
+        return config->trace ? (TraceMode)config->trace_mode : TRACE_OFF;
+}
+
+bool config_is_collated(const Config *config)
+{
+        return config_trace_mode(config) == TRACE_STATIC && config->trace_type == TRACE_COLLATED &&
+               trace_id_is_valid(&config->traceparent.trace_id);
 }
 
 void config_set_agent(Config *config, char **words, ConfigReport *report)
@@ -314,6 +371,21 @@ static void dump_duration(nsec_t value, FILE *out)
                 fprintf(out, "%lluns", (unsigned long long)value);
 }
 
+static void dump_trace(TraceMode mode, FILE *out)
+{
+        switch (mode) {
+        case TRACE_OFF:
+                fputs("no", out);
+                break;
+        case TRACE_STATIC:
+                fputs("static", out);
+                break;
+        case TRACE_DYNAMIC:
+                fputs("dynamic", out);
+                break;
+        }
+}
+
 static void dump_value(const Config *config, const Option *option, FILE *out)
 {
         const void *field = (const char *)config + option->offset;
@@ -337,6 +409,13 @@ static void dump_value(const Config *config, const Option *option, FILE *out)
                                 break;
                         }
                 break;
+        case OPTION_TRACE:
+                dump_trace(config_trace_mode(config), out);
+                break;
+        case OPTION_TRACEPARENT:
+                traceparent_format(&config->traceparent, text);
+                fputs(text, out);
+                break;
         case OPTION_AGENT:
                 dump_words(config->agent, out);
                 break;
@@ -347,6 +426,9 @@ void config_dump(const Config *config, FILE *out)
 {
         for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
                 if (strncmp(options[i].key, PREFIX, strlen(PREFIX)) != 0)
+                        continue; /* says the same as a key of ours */
+                if (options[i].type == OPTION_TRACEPARENT &&
+                    !trace_id_is_valid(&config->traceparent.trace_id))
                         continue;
                 fprintf(out, "%s = ", options[i].key + strlen(PREFIX));
                 dump_value(config, &options[i], out);

@@ -10,6 +10,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "otlp/traceparent.h"
 
 enum {
         CONFIG_TEXT_MAX = 16 * 1024, /* of the file and of the command line, each, with its NUL */
@@ -20,8 +21,14 @@ enum {
 
 typedef enum TraceMode {
         TRACE_OFF,
-        TRACE_STATIC, /* from boot to the agent's exit; then the guest ends the VM */
+        TRACE_STATIC,  /* from boot to the agent's exit; then the guest ends the VM */
+        TRACE_DYNAMIC, /* only while the host asks for it; the host ends the VM */
 } TraceMode;
+
+typedef enum TraceType {
+        TRACE_ISOLATED, /* a trace of our own */
+        TRACE_COLLATED, /* the root span's parent is a span of the host, see @traceparent */
+} TraceType;
 
 typedef enum ShutdownMode {
         SHUTDOWN_AUTO, /* power off where there is ACPI, else restart */
@@ -37,13 +44,17 @@ typedef enum OnAgentExit {
 } OnAgentExit;
 
 typedef struct Config {
-        int trace; /* TraceMode; enums are stored as int so that the table can point to them */
+        bool trace;     /* on or off; use config_trace_mode() */
+        int trace_mode; /* TraceMode; enums are stored as int so that the table can point to them */
+        int trace_type; /* TraceType */
+        Traceparent traceparent; /* of the host's span; all zeroes if there is none */
         bool trace_require;
         Address trace_endpoint;
         nsec_t trace_connect_timeout;
         nsec_t flush_timeout;
         nsec_t stop_timeout;
         nsec_t end_timeout;
+        bool agent_pid1;   /* the agent runs as PID 1 of a namespace */
         int shutdown;      /* ShutdownMode */
         int on_agent_exit; /* OnAgentExit */
         int log_level;     /* LogLevel */
@@ -63,6 +74,12 @@ typedef struct ConfigReport {
 } ConfigReport;
 
 void config_defaults(Config *ret);
+
+/* What is traced, all keys taken together. */
+TraceMode config_trace_mode(const Config *config);
+
+/* Whether the root span has a parent on the host: only in static mode, and only if one is known. */
+bool config_is_collated(const Config *config);
 
 /* Each reads its text into @config, which holds the defaults or what was read before, and adds to
  * @report what it did not understand. @text is changed. The command line is /proc/cmdline; what

@@ -2,6 +2,7 @@
 
 #include "init/ending.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
@@ -12,6 +13,8 @@ const char *end_reason_name(EndReason reason)
                 return "agent-exit";
         case END_AGENT_SIGNAL:
                 return "agent-signal";
+        case END_AGENT_OOM:
+                return "agent-oom";
         case END_AGENT_START_FAILURE:
                 return "agent-start-failure";
         case END_STOP_REQUEST:
@@ -37,6 +40,14 @@ void ending_set_status(Ending *ending, int status, const struct rusage *usage)
                 ending->core_dumped = WCOREDUMP(status);
         } else {
                 ending->exit_code = WEXITSTATUS(status);
+        }
+}
+
+void ending_accept_reboot(Ending *ending)
+{
+        if (ending->exit_signal == SIGINT || ending->exit_signal == SIGHUP) {
+                ending->exit_signal = 0;
+                ending->exit_code = 0;
         }
 }
 

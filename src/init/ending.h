@@ -12,6 +12,7 @@
 typedef enum EndReason {
         END_AGENT_EXIT,          /* the agent exited by itself */
         END_AGENT_SIGNAL,        /* a signal killed the agent */
+        END_AGENT_OOM,           /* the kernel killed it, out of memory */
         END_AGENT_START_FAILURE, /* the agent could not be executed */
         END_STOP_REQUEST,        /* we were asked to stop, and the agent did */
         END_STOP_TIMEOUT,        /* we were asked to stop, and the agent had to be killed */
@@ -28,6 +29,7 @@ typedef struct Ending {
         bool core_dumped;
         int start_error;   /* -errno of an agent that could not be executed */
         struct rusage usage;
+        uint64_t oom_kills; /* by the kernel in this VM, of whatever process */
         bool flushed;      /* whether the three below are known */
         FlushOutcome flush_outcome;
         uint64_t spans_sent;
@@ -43,6 +45,10 @@ const char *end_reason_name(EndReason reason);
 
 /* Fills in what a wait status (wait(2)) says of the agent. */
 void ending_set_status(Ending *ending, int status, const struct rusage *usage);
+
+/* Of an agent that is PID 1 of a namespace: its reboot(2) ended only that, by SIGINT (power off,
+ * halt) or SIGHUP (restart), which nobody else can send it; that is a clean end (pid_namespaces(7)). */
+void ending_accept_reboot(Ending *ending);
 
 /* Was the agent's life a success? */
 bool ending_is_success(const Ending *ending);

@@ -12,6 +12,9 @@
 #include "base/random.h"
 #include "init/signal-name.h"
 
+/* 2020-01-01: earlier than any guest of ours, later than a clock that was never set. */
+#define CLOCK_PLAUSIBLE (UINT64_C(1577836800) * NSEC_PER_SEC)
+
 static void read_host(GuestTrace *trace)
 {
         struct utsname name;
@@ -27,7 +30,7 @@ static void read_host(GuestTrace *trace)
                 trace->host_id[sizeof(trace->host_id) - 1] = '\0';
 }
 
-int guest_trace_begin(GuestTrace *trace, nsec_t init_start)
+int guest_trace_begin(GuestTrace *trace, const Traceparent *parent, nsec_t init_start)
 {
         struct {
                 uint8_t *bytes;
@@ -39,12 +42,17 @@ int guest_trace_begin(GuestTrace *trace, nsec_t init_start)
         };
 
         trace->anchor = clock_anchor();
+        trace->clock_unset = trace->anchor.realtime < CLOCK_PLAUSIBLE;
         trace->init_start = init_start;
         for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
                 int r = random_id(ids[i].bytes, ids[i].n);
 
                 if (r < 0)
                         return r;
+        }
+        if (parent) {
+                trace->trace_id = parent->trace_id;
+                trace->parent = parent->span_id;
         }
         return 0;
 }
@@ -70,6 +78,8 @@ void guest_trace_resource(GuestTrace *trace, LinkRecord *ret)
 #endif
         attributes_add_string(resource, "os.type", "linux");
         attributes_add_string(resource, "os.description", trace->os_description);
+        if (trace->clock_unset)
+                attributes_add_bool(resource, "rootspan.clock_unset", true);
 }
 
 static Span *fill_span(const GuestTrace *trace, LinkRecord *ret, LinkType type, const char *name,
@@ -144,9 +154,10 @@ static void set_agent_error(Span *span, const Ending *ending)
         } else if (!ending->agent_ran) {
                 set_error(span, end_reason_name(ending->reason), "the agent was not started");
         } else if (ending->exit_signal != 0) {
-                (void)snprintf(message, sizeof(message), "killed by signal %d (%s)%s",
+                (void)snprintf(message, sizeof(message), "killed by signal %d (%s)%s%s",
                                ending->exit_signal, signal_name(ending->exit_signal),
-                               ending->core_dumped ? ", core dumped" : "");
+                               ending->core_dumped ? ", core dumped" : "",
+                               ending->reason == END_AGENT_OOM ? ", out of memory" : "");
                 set_error(span, signal_name(ending->exit_signal), message);
         } else if (ending->exit_code != 0) {
                 int n = snprintf(type, sizeof(type), "%d", ending->exit_code);
@@ -186,13 +197,15 @@ void guest_trace_agent(const GuestTrace *trace, const Config *config, pid_t pid,
                 attributes_add_int(attributes, "rootspan.agent.signal", ending->exit_signal);
                 attributes_add_bool(attributes, "rootspan.agent.core_dumped", ending->core_dumped);
         }
+        if (ending->oom_kills > 0)
+                attributes_add_int(attributes, "rootspan.oom_kills", (int64_t)ending->oom_kills);
         set_agent_error(span, ending);
 }
 
 void guest_trace_root(const GuestTrace *trace, const Ending *ending, nsec_t deadline,
                       LinkRecord *ret)
 {
-        Span *span = fill_span(trace, ret, LINK_FLUSH, "guest", trace->root, (SpanId){0}, 0,
+        Span *span = fill_span(trace, ret, LINK_FLUSH, "guest", trace->root, trace->parent, 0,
                                ending->agent_end);
 
         ret->deadline = deadline;

@@ -13,6 +13,7 @@
 typedef struct GuestTrace {
         ClockAnchor anchor;
         TraceId trace_id;
+        SpanId parent; /* of the root span: all zeroes, or a span of the host */
         SpanId root;
         SpanId kernel;
         SpanId boot;
@@ -20,13 +21,15 @@ typedef struct GuestTrace {
         SpanId steps[BOOT_RECORDS_MAX]; /* drawn when first told */
         nsec_t init_start;  /* CLOCK_BOOTTIME, as all below */
         nsec_t agent_start; /* and the end of `boot`; 0 as long as the agent was not started */
+        bool clock_unset; /* the guest has no clock: its times count from 1970 */
         char host_name[65];
         char host_id[37];
         char os_description[4 * 65]; /* what fits of uname(2) */
 } GuestTrace;
 
-/* Draws the ids. @init_start is when main began. Returns 0 or -errno. */
-int guest_trace_begin(GuestTrace *trace, nsec_t init_start);
+/* Draws the ids. @parent is the host's span that this trace belongs to, NULL for a trace of its
+ * own; @init_start is when main began. Returns 0 or -errno. */
+int guest_trace_begin(GuestTrace *trace, const Traceparent *parent, nsec_t init_start);
 
 /* Each fills one record, which borrows from @trace and the other arguments. */
 void guest_trace_resource(GuestTrace *trace, LinkRecord *ret);

@@ -18,6 +18,7 @@
 #include "base/macro.h"
 #include "init/boot.h"
 #include "init/config.h"
+#include "init/crash.h"
 #include "init/guest-trace.h"
 #include "init/shutdown.h"
 #include "init/supervise.h"
@@ -202,11 +203,14 @@ static void run(char **argv, nsec_t start, int signal_fd, Config *config, Ending
         r = boot_run(boot_late_steps, boot_late_steps_n, &log);
         if (r < 0)
                 return;
-        r = guest_trace_begin(&trace, start);
+        r = guest_trace_begin(&trace, config_is_collated(config) ? &config->traceparent : NULL,
+                              start);
         if (r < 0) {
                 log_error_errno(r, "Cannot draw trace ids");
                 return;
         }
+        if (trace.clock_unset)
+                log_warning("The clock of this machine is not set: times count from 1970");
         ending->exit_code = 0;
         ending->reason = END_AGENT_EXIT;
         supervise(config, &log, &trace, signal_fd, environ, ending);
@@ -224,6 +228,7 @@ int main(int argc, char **argv)
                 return run_by_hand(argv);
 
         block_signals();
+        crash_install(&config);
         log_setup(LOG_IDENT, STDERR_FILENO, LOG_FORMAT_PLAIN, LOG_LEVEL_INFO);
         signal_fd = open_signals();
         if (signal_fd < 0)

@@ -9,6 +9,8 @@ typedef struct SpawnOptions {
         const char *const *argv; /* argv[0] is looked up in PATH if it has no slash */
         const char *const *envp;
         int pass_fd;      /* becomes descriptor SPAWN_PASS_FD of the process; -EBADF for none */
+        const char *oom_score; /* for /proc/self/oom_score_adj, NULL to inherit ours */
+        bool pid1;        /* PID 1 of PID and mount namespaces of its own, with their /proc */
         bool new_session; /* a session of its own, with descriptor 0 as its terminal if it is one */
 } SpawnOptions;
 

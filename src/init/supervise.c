@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "init/lifecycle.h"
+#include "init/oom.h"
 #include "init/signal-name.h"
 #include "init/spawn.h"
 #include "init/tracer.h"
@@ -29,6 +30,7 @@ enum {
         EXIT_CODE_OWN = 125,     /* the agent never ran, for a reason of ours */
 };
 
+#define AGENT_OOM_SCORE "-997" /* as Kata's units have it */
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 typedef struct Supervisor {
@@ -38,6 +40,7 @@ typedef struct Supervisor {
         char *const *environment;
         Ending *ending;
         int signal_fd;
+        bool traced; /* from boot on: static mode */
         LifeState state;
         nsec_t deadline; /* of @state */
         pid_t agent;
@@ -121,7 +124,7 @@ static void fill_environment(Supervisor *s, const char **ret, char *traceparent)
         }
         if (!has_path)
                 ret[n++] = DEFAULT_PATH;
-        if (s->config->trace != TRACE_OFF && !has_traceparent) {
+        if (s->traced && !has_traceparent) {
                 memcpy(traceparent, "TRACEPARENT=", 12);
                 guest_trace_parent_text(s->trace, traceparent + 12);
                 ret[n++] = traceparent;
@@ -146,11 +149,13 @@ static int do_start_agent(Supervisor *s)
         r = spawn(&(SpawnOptions){.argv = s->config->agent,
                                   .envp = environment,
                                   .pass_fd = -EBADF,
+                                  .oom_score = AGENT_OOM_SCORE,
+                                  .pid1 = s->config->agent_pid1,
                                   .new_session = true},
                   &s->agent);
-        if (s->config->trace != TRACE_OFF && s->tracer.starts == 0) {
+        if (s->traced && s->tracer.starts == 0) {
                 (void)start_tracer(s); /* not required, and its failure was logged */
-        } else if (s->config->trace != TRACE_OFF) {
+        } else if (s->traced) {
                 guest_trace_boot(s->trace, s->trace->agent_start, s->ending, &record);
                 (void)tracer_send(&s->tracer, &record);
         }
@@ -241,7 +246,7 @@ static int do_flush(Supervisor *s)
                 ending->reason = END_STOP_REQUEST;
                 ending->exit_code = EXIT_CODE_OWN;
         }
-        if (s->config->trace == TRACE_OFF)
+        if (!s->traced)
                 return LIFE_ON_FLUSHED;
 
         ending->flushed = true;
@@ -266,7 +271,7 @@ static bool guest_ends_vm(const Supervisor *s)
         case ON_AGENT_EXIT_WAIT:
                 return false;
         case ON_AGENT_EXIT_AUTO:
-                return s->config->trace == TRACE_STATIC || !ending_is_success(s->ending) ||
+                return s->traced || !ending_is_success(s->ending) ||
                        s->ending->reason != END_AGENT_EXIT;
         }
         return true;
@@ -327,8 +332,14 @@ static void dispatch(Supervisor *s, int event)
 static void on_agent_exit(Supervisor *s, int status, const struct rusage *usage)
 {
         ending_set_status(s->ending, status, usage);
+        if (s->config->agent_pid1)
+                ending_accept_reboot(s->ending);
+        if (s->ending->exit_signal == SIGKILL)
+                s->ending->oom_kills = oom_count_kills();
         if (s->ending->reason == END_AGENT_EXIT && s->ending->exit_signal != 0)
-                s->ending->reason = END_AGENT_SIGNAL;
+                s->ending->reason = s->ending->oom_kills > 0 && oom_was_killed(s->agent)
+                                            ? END_AGENT_OOM
+                                            : END_AGENT_SIGNAL;
         if (s->ending->exit_signal != 0)
                 log_info("The agent was killed by signal %d (%s)", s->ending->exit_signal,
                          signal_name(s->ending->exit_signal));
@@ -434,11 +445,11 @@ void supervise(const Config *config, BootLog *log, GuestTrace *trace, int signal
                 .environment = environment,
                 .ending = ending,
                 .signal_fd = signal_fd,
+                .traced = config_trace_mode(config) == TRACE_STATIC,
                 .deadline = NSEC_INFINITY,
         };
         tracer_init(&s.tracer);
-        dispatch(&s, config->trace != TRACE_OFF && config->trace_require ? LIFE_ON_HOST_NEEDED
-                                                                         : LIFE_ON_READY);
+        dispatch(&s, s.traced && config->trace_require ? LIFE_ON_HOST_NEEDED : LIFE_ON_READY);
         while (s.state != LIFE_END)
                 wait_for_events(&s);
         tracer_done(&s.tracer);

@@ -11,6 +11,9 @@
 #include "base/macro.h"
 #include "init/spawn.h"
 
+/* The agent goes first: without the tracer nobody learns why. */
+#define TRACER_OOM_SCORE "-998"
+
 /* One record on its way in or out. */
 static uint8_t buffer[LINK_RECORD_MAX];
 
@@ -46,6 +49,7 @@ int tracer_start(Tracer *tracer, const Address *endpoint)
         r = spawn(&(SpawnOptions){.argv = argv,
                                   .envp = (const char *const[]){NULL},
                                   .pass_fd = theirs,
+                                  .oom_score = TRACER_OOM_SCORE,
                                   .new_session = true},
                   &tracer->pid);
         if (r < 0)
