@@ -380,7 +380,7 @@ static void test_spans_one_by_one(void **state)
         PUT(IDS "\x30\x02");
         wrap(2, end);
         n = builder.start;
-        PUT(IDS "\x4a\x04\x12\x02\x0a\x7f");
+        PUT(IDS "\x4a\x04\x12\x02\x0a\x7f\x07");
         wrap(2, n);
         n = builder.start;
         PUT(IDS "\x30\x01");
@@ -405,7 +405,7 @@ static void test_spans_one_by_one(void **state)
         assert_string_equal(scan.where, "AnyValue.string_value");
         assert_int_equal(data[scan.offset], 0x0a);
         assert_int_equal(data[scan.offset + 1], 0x7f);
-        assert_memory_equal(span.span.data + span.span.n - 2, "\x0a\x7f", 2);
+        assert_memory_equal(span.span.data + span.span.n - 3, "\x0a\x7f\x07", 3);
 
         assert_int_equal(scan_next(&scan, &span), SCAN_SPAN);
         assert_int_equal(span.fault, 0);
