@@ -9,6 +9,7 @@
 
 #include "base/macro.h"
 #include "base/parse.h"
+#include "init/vmm.h"
 #include "init/words.h"
 
 #define PREFIX "rootspan."
@@ -20,6 +21,9 @@ typedef enum OptionType {
         OPTION_CHOICE,
         OPTION_TRACE,
         OPTION_TRACEPARENT,
+        OPTION_NOTIFY,
+        OPTION_CREDENTIAL,
+        OPTION_PORT,
         OPTION_AGENT,
 } OptionType;
 
@@ -102,6 +106,12 @@ static const Option options[] = {
          "how to end the VM; auto: power off where there is ACPI, else restart"},
         {PREFIX "on_agent_exit", OPTION_CHOICE, FIELD(on_agent_exit), on_agent_exit_choices, NULL,
          "auto", "end the VM or wait for the host; auto: end it in static mode or on failure"},
+        {PREFIX "notify_socket", OPTION_NOTIFY, FIELD(notify_socket), NULL, NULL, NULL,
+         "where READY=1 and EXIT_STATUS= are sent, as by systemd; else the SMBIOS credential"},
+        {"systemd.set_credential", OPTION_CREDENTIAL, FIELD(notify_socket), NULL, NULL, NULL,
+         "vmm.notify_socket:ADDRESS says the same, other credentials are not read"},
+        {PREFIX "debug_exit", OPTION_PORT, FIELD(debug_exit), NULL, NULL, NULL,
+         "the I/O port of QEMU's isa-debug-exit, to end QEMU with the agent's exit code"},
         {PREFIX "log_level", OPTION_CHOICE, FIELD(log_level), log_level_choices, NULL, "info",
          "the least important lines still written to the console"},
 };
@@ -134,6 +144,12 @@ static const char *accepted(const Option *option, char *text, size_t size)
                 return "yes, no, static, dynamic, isolated, collated, disabled or a number";
         case OPTION_TRACEPARENT:
                 return "a W3C traceparent such as 00-<32 hex digits>-<16 hex digits>-01";
+        case OPTION_NOTIFY:
+                return "vsock:CID:PORT, vsock-stream:CID:PORT or unix:/PATH";
+        case OPTION_CREDENTIAL:
+                return "NAME:VALUE, for vmm.notify_socket the value vsock:CID:PORT";
+        case OPTION_PORT:
+                return "an I/O port from 1 to 65532, such as 1281 or 0x501";
         case OPTION_AGENT:
                 return "a command with closed quotes and fewer than 256 words";
         case OPTION_CHOICE:
@@ -195,6 +211,36 @@ static int set_trace(Config *config, const char *value)
         return parse_bool(value, strlen(value), &config->trace);
 }
 
+static int set_credential(const char *value, Address *ret)
+{
+        static const char name[] = "vmm.notify_socket:";
+
+        if (strncmp(value, name, strlen(name)) != 0)
+                return strchr(value, ':') ? 0 : -EINVAL; /* somebody else's */
+        return vmm_parse_address(value + strlen(name), ret);
+}
+
+static int set_port(const char *value, uint32_t *ret)
+{
+        uint8_t bytes[2];
+        uint32_t port;
+
+        if (strncmp(value, "0x", 2) == 0 && strlen(value) <= 6) {
+                char digits[5] = "0000";
+
+                memcpy(digits + 6 - strlen(value), value + 2, strlen(value) - 2);
+                if (strlen(value) == 2 || parse_hex(digits, 4, bytes, 2) < 0)
+                        return -EINVAL;
+                port = (uint32_t)(bytes[0] << 8 | bytes[1]);
+        } else if (parse_u32(value, strlen(value), UINT16_MAX, &port) < 0) {
+                return -EINVAL;
+        }
+        if (port == 0 || port > UINT16_MAX - 3) /* the device takes four ports */
+                return -EINVAL;
+        *ret = port;
+        return 0;
+}
+
 static int set_value(Config *config, const Option *option, const char *value)
 {
         void *field = (char *)config + option->offset;
@@ -212,6 +258,12 @@ static int set_value(Config *config, const Option *option, const char *value)
                 return set_trace(config, value);
         case OPTION_TRACEPARENT:
                 return traceparent_parse(value, strlen(value), field);
+        case OPTION_NOTIFY:
+                return vmm_parse_address(value, field);
+        case OPTION_CREDENTIAL:
+                return set_credential(value, field);
+        case OPTION_PORT:
+                return set_port(value, field);
         case OPTION_AGENT:
                 return set_agent_text(config, value);
         }
@@ -398,6 +450,11 @@ static void dump_value(const Config *config, const Option *option, FILE *out)
         case OPTION_DURATION:
                 dump_duration(*(const nsec_t *)field, out);
                 break;
+        case OPTION_PORT:
+                fprintf(out, "%u", *(const uint32_t *)field);
+                break;
+        case OPTION_CREDENTIAL:
+        case OPTION_NOTIFY:
         case OPTION_ADDRESS:
                 address_format(field, text);
                 fputs(text, out);
@@ -422,13 +479,34 @@ static void dump_value(const Config *config, const Option *option, FILE *out)
         }
 }
 
+/* Of an option without a default: was it given? */
+static bool is_set(const Config *config, const Option *option)
+{
+        switch (option->type) {
+        case OPTION_TRACEPARENT:
+                return trace_id_is_valid(&config->traceparent.trace_id);
+        case OPTION_NOTIFY:
+        case OPTION_CREDENTIAL:
+                return address_is_set(&config->notify_socket);
+        case OPTION_PORT:
+                return config->debug_exit != 0;
+        case OPTION_BOOL:
+        case OPTION_DURATION:
+        case OPTION_ADDRESS:
+        case OPTION_CHOICE:
+        case OPTION_TRACE:
+        case OPTION_AGENT:
+                return true;
+        }
+        return true;
+}
+
 void config_dump(const Config *config, FILE *out)
 {
         for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
                 if (strncmp(options[i].key, PREFIX, strlen(PREFIX)) != 0)
                         continue; /* says the same as a key of ours */
-                if (options[i].type == OPTION_TRACEPARENT &&
-                    !trace_id_is_valid(&config->traceparent.trace_id))
+                if (!is_set(config, &options[i]))
                         continue;
                 fprintf(out, "%s = ", options[i].key + strlen(PREFIX));
                 dump_value(config, &options[i], out);

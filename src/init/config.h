@@ -57,6 +57,8 @@ typedef struct Config {
         bool agent_pid1;   /* the agent runs as PID 1 of a namespace */
         int shutdown;      /* ShutdownMode */
         int on_agent_exit; /* OnAgentExit */
+        Address notify_socket;   /* of the VMM; without port and path if there is none */
+        uint32_t debug_exit;     /* the I/O port of isa-debug-exit, 0 for none */
         int log_level;     /* LogLevel */
         const char *agent[CONFIG_AGENT_WORDS_MAX]; /* argv of the agent, NULL at the end */
         char agent_text[CONFIG_TEXT_MAX];          /* holds the words of @agent */

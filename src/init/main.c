@@ -22,6 +22,7 @@
 #include "init/guest-trace.h"
 #include "init/shutdown.h"
 #include "init/supervise.h"
+#include "init/vmm.h"
 
 #define CONFIG_FILE "/etc/rootspan/init.conf"
 #define MODULES_FILE "/etc/rootspan/modules"
@@ -199,6 +200,8 @@ static void run(char **argv, nsec_t start, int signal_fd, Config *config, Ending
                 ending->reason = END_CONFIG_ERROR;
                 return;
         }
+        if (!address_is_set(&config->notify_socket))
+                (void)vmm_find_address(&config->notify_socket); /* most machines have none */
         boot_load_modules(MODULES_FILE, &log);
         r = boot_run(boot_late_steps, boot_late_steps_n, &log);
         if (r < 0)
@@ -238,8 +241,12 @@ int main(int argc, char **argv)
 
         if (ending.agent_end == 0)
                 ending.agent_end = clock_boottime();
-        shutdown_run(signal_fd, nsec_add(ending.agent_end, config.end_timeout), &ending);
+        shutdown_run(signal_fd, nsec_add(ending.agent_end, config.end_timeout),
+                     address_is_set(&config.notify_socket) ? &config.notify_socket : NULL, &ending);
         ending_format(&ending, line);
         log_line(LOG_LEVEL_ERROR, "%s", line); /* shown at every log level */
+        if (config.debug_exit != 0)
+                log_error_errno(vmm_debug_exit((uint16_t)config.debug_exit, ending.exit_code),
+                                "There is no isa-debug-exit at port %u", config.debug_exit);
         shutdown_end_vm((ShutdownMode)config.shutdown);
 }

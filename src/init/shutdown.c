@@ -1,5 +1,4 @@
-/* The end of the VM. What may hang (sync, umount) is done by a child that is left behind when its
- * time is over. */
+/* The end of the VM. */
 
 #include "init/shutdown.h"
 
@@ -7,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -19,9 +19,11 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "init/mountinfo.h"
+#include "init/vmm.h"
 
 /* What each step gets even when the budget is used up. */
 #define KILL_MIN (100 * NSEC_PER_MSEC)
+#define NOTIFY_MIN (100 * NSEC_PER_MSEC)
 #define SYNC_MIN (200 * NSEC_PER_MSEC)
 
 /* The inode of /proc/self/ns/pid in the first PID namespace: PROC_PID_INIT_INO of the kernel. */
@@ -79,55 +81,107 @@ static bool in_initial_pid_namespace(void)
                memcmp(text, INITIAL_PID_NAMESPACE, (size_t)n) == 0;
 }
 
-static void run_unmount(const UnmountAction *action)
+/* What may hang is a function run by a child that is left behind when its time is over. Returns 0
+ * or -ETIMEDOUT or another -errno. */
+static int run_in_child(int signal_fd, nsec_t deadline, void (*function)(const void *argument),
+                        const void *argument)
 {
-        int r;
+        pid_t pid = fork();
 
-        if (action->remount) {
-                /* In a container the root's superblock is shared with its host. */
-                if (!in_initial_pid_namespace())
-                        return;
-                r = RET_ERRNO(mount(NULL, action->target, NULL, MS_REMOUNT | MS_RDONLY, NULL));
-        } else {
-                r = RET_ERRNO(umount2(action->target, UMOUNT_NOFOLLOW));
-                if (r == -EBUSY && in_initial_pid_namespace())
-                        r = RET_ERRNO(mount(NULL, action->target, NULL, MS_REMOUNT | MS_RDONLY,
-                                            NULL));
+        if (pid == 0) {
+                function(argument);
+                _exit(EXIT_SUCCESS);
         }
-        if (r < 0)
-                log_debug_errno(r, "Cannot unmount %s", action->target);
+        return pid < 0 ? -errno : wait_for_children(signal_fd, pid, deadline);
 }
 
-static void sync_and_unmount(void)
+static void run_unmount(const void *argument)
+{
+        const UnmountAction *action = argument;
+        /* In a container the superblock belongs to the host, too. */
+        bool may_remount = in_initial_pid_namespace();
+        int r = -EBUSY;
+
+        if (!action->remount)
+                r = RET_ERRNO(umount2(action->target, UMOUNT_NOFOLLOW));
+        if (r == -EBUSY && may_remount)
+                r = RET_ERRNO(mount(NULL, action->target, NULL, MS_REMOUNT | MS_RDONLY, NULL));
+        if (r < 0 && (may_remount || !action->remount))
+                log_warning_errno(r, "Cannot unmount %s", action->target);
+}
+
+static void run_sync(const void *argument)
+{
+        (void)argument;
+        sync();
+}
+
+/* Half of the time that is left until @deadline: each of several steps gets a part, and none can
+ * take that of all others. */
+static nsec_t half_way(nsec_t deadline)
+{
+        nsec_t now = clock_boottime();
+
+        return nsec_add(now, nsec_left(deadline, now) / 2);
+}
+
+static void unmount_all(int signal_fd, nsec_t deadline)
 {
         static char text[256 * 1024];
         static UnmountPlan plan;
+        ssize_t n = file_read("/proc/self/mountinfo", text, sizeof(text));
 
-        sync();
-        if (file_read("/proc/self/mountinfo", text, sizeof(text)) < 0)
+        if (n < 0) {
+                log_warning_errno((int)n, "Cannot tell what to unmount");
                 return;
+        }
         unmount_plan(text, &plan);
         for (size_t i = 0; i < plan.n; i++)
-                run_unmount(&plan.actions[i]);
+                if (run_in_child(signal_fd, half_way(deadline), run_unmount, &plan.actions[i]) < 0)
+                        log_warning("Could not unmount %s in time, going on",
+                                    plan.actions[i].target);
 }
 
-void shutdown_run(int signal_fd, nsec_t deadline, Ending *ending)
-{
-        pid_t pid;
+typedef struct Notice {
+        const Address *address;
+        char text[96];
+        nsec_t deadline;
+} Notice;
 
+static void run_notify(const void *argument)
+{
+        const Notice *notice = argument;
+        int r = vmm_notify(notice->address, notice->text, notice->deadline);
+
+        if (r < 0)
+                log_warning_errno(r, "Cannot tell the VMM the exit status");
+}
+
+static void notify_exit_status(int signal_fd, nsec_t deadline, const Address *address,
+                               const Ending *ending)
+{
+        Notice notice = {.address = address, .deadline = deadline};
+
+        (void)snprintf(notice.text, sizeof(notice.text), "EXIT_STATUS=%d\nX_ROOTSPAN_REASON=%s\n",
+                       ending->exit_code, end_reason_name(ending->reason));
+        if (run_in_child(signal_fd, deadline, run_notify, &notice) < 0)
+                log_warning("Could not tell the VMM the exit status in time, going on");
+}
+
+void shutdown_run(int signal_fd, nsec_t deadline, const Address *notify_socket, Ending *ending)
+{
         terminate_all(signal_fd, deadline);
         ending->stop_end = clock_boottime();
 
-        pid = fork();
-        if (pid == 0) {
-                sync_and_unmount();
-                _exit(EXIT_SUCCESS);
-        }
-        if (pid < 0)
-                log_warning_errno(-errno, "Cannot start a process to sync file systems");
-        else if (wait_for_children(signal_fd, pid,
-                                   MAX(deadline, nsec_add(ending->stop_end, SYNC_MIN))) < 0)
+        if (notify_socket)
+                notify_exit_status(signal_fd,
+                                   MAX(half_way(deadline), nsec_add(ending->stop_end, NOTIFY_MIN)),
+                                   notify_socket, ending);
+
+        deadline = MAX(deadline, nsec_add(clock_boottime(), SYNC_MIN));
+        if (run_in_child(signal_fd, half_way(deadline), run_sync, NULL) < 0)
                 log_warning("File systems did not sync in time, going on");
+        unmount_all(signal_fd, deadline);
         ending->sync_end = clock_boottime();
 }
 

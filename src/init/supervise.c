@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -20,6 +21,7 @@
 #include "init/signal-name.h"
 #include "init/spawn.h"
 #include "init/tracer.h"
+#include "init/vmm.h"
 
 enum {
         ENVIRONMENT_MAX = 64,    /* the kernel passes at most 32 */
@@ -27,6 +29,7 @@ enum {
         REAP_BURST = 512,        /* children reaped before other descriptors get their turn */
         LINK_BURST = 16,         /* records read likewise */
         KILL_TIMEOUT_MSEC = 500, /* for a killed agent to be gone */
+        NOTIFY_TIMEOUT_MSEC = 2000,
         EXIT_CODE_OWN = 125,     /* the agent never ran, for a reason of ours */
 };
 
@@ -112,6 +115,21 @@ static int do_restart_tracer(Supervisor *s)
         return start_tracer(s) < 0 && s->state == LIFE_CONNECT ? LIFE_ON_TIMEOUT : NO_EVENT;
 }
 
+/* By a child, since the VMM may not answer; the reaper takes care of it. */
+static void notify_ready(const Supervisor *s)
+{
+        pid_t pid = address_is_set(&s->config->notify_socket) ? fork() : -1;
+
+        if (pid == 0) {
+                nsec_t deadline = nsec_add(clock_boottime(), NOTIFY_TIMEOUT_MSEC * NSEC_PER_MSEC);
+                int r = vmm_notify(&s->config->notify_socket, "READY=1\n", deadline);
+
+                if (r < 0)
+                        log_warning_errno(r, "Cannot tell the VMM that the agent runs");
+                _exit(EXIT_SUCCESS);
+        }
+}
+
 static void fill_environment(Supervisor *s, const char **ret, char *traceparent)
 {
         bool has_path = false, has_traceparent = false;
@@ -167,6 +185,7 @@ static int do_start_agent(Supervisor *s)
                 return LIFE_ON_START_FAILED;
         }
         s->ending->agent_ran = true;
+        notify_ready(s);
         log_debug("Agent %s runs as process %d", s->config->agent[0], (int)s->agent);
         return NO_EVENT;
 }

@@ -1,6 +1,7 @@
 """How an agent ends, and that every way of it is told apart."""
 
 import signal
+import socket
 import sys
 import unittest
 
@@ -138,6 +139,47 @@ class Stop(unittest.TestCase):
             self.assertIsNone(guest.process.poll())
             guest.process.kill()
             guest.wait()
+
+
+class Vmm(unittest.TestCase):
+    """The notification socket of systemd's protocol, here a Unix socket."""
+
+    CMDLINE = END + " rootspan.notify_socket=unix:/host/notify"
+
+    def listen(self, guest):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(guest.root / "host/notify"))
+        listener.listen()
+        listener.settimeout(20)
+        self.addCleanup(listener.close)
+        return listener
+
+    def read_message(self, listener):
+        connection, _ = listener.accept()
+        with connection, connection.makefile() as lines:
+            return lines.read()
+
+    def test_ready_and_exit_status(self):
+        with Guest() as guest:
+            listener = self.listen(guest)
+            guest.start([AGENT, "exit", "42"], self.CMDLINE)
+            messages = {self.read_message(listener), self.read_message(listener)}
+            self.assertEqual(messages,
+                             {"READY=1\n", "EXIT_STATUS=42\nX_ROOTSPAN_REASON=agent-exit\n"})
+            self.assertEqual(guest.wait().end.get("code"), "42")
+
+    def test_vmm_that_does_not_answer(self):
+        with Guest() as guest:
+            self.listen(guest)
+            result = guest.run([AGENT, "exit", "42"], self.CMDLINE + " rootspan.end_timeout=300ms")
+            self.assertEqual(result.end.get("code"), "42")
+            self.assertIn("Cannot tell the VMM the exit status: ", result.console)
+
+    def test_vmm_that_is_absent(self):
+        with Guest() as guest:
+            result = guest.run([AGENT, "exit", "42"], self.CMDLINE)
+            self.assertEqual(result.end.get("code"), "42")
+            self.assertIn("Cannot tell the VMM the exit status: No such file", result.console)
 
 
 class Processes(unittest.TestCase):

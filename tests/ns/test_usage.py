@@ -43,7 +43,7 @@ class Usage(unittest.TestCase):
 
     def test_man_page_has_every_option(self):
         listed = set(re.findall(r"^  (\S+)=VALUE$", run("--help").stdout, re.MULTILINE))
-        described = set(re.findall(r"^\.It Cm ((?:rootspan|agent)\.\w+)", MAN_PAGE.read_text(),
+        described = set(re.findall(r"^\.It Cm ((?:rootspan|agent|systemd)\.\w+)", MAN_PAGE.read_text(),
                                    re.MULTILINE))
         self.assertGreater(len(listed), 10)
         self.assertEqual(listed, described)

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/macro.h"
 #include "init/config.h"
 
 static Config config;
@@ -159,6 +160,27 @@ static void test_file(void **state)
         assert_true(report.fatal);
 }
 
+static void test_vmm(void **state)
+{
+        cmdline("systemd.set_credential=foo:bar systemd.set_credential=vmm.notify_socket:vsock:2:9 "
+                "rootspan.debug_exit=0x501");
+        assert_int_equal(report.n, 0);
+        assert_int_equal(config.notify_socket.port, 9);
+        assert_int_equal(config.debug_exit, 0x501);
+        cmdline("rootspan.debug_exit=1281");
+        assert_int_equal(config.debug_exit, 0x501);
+
+        static const char *const bad[] = {
+                "rootspan.debug_exit=0", "rootspan.debug_exit=65535", "rootspan.debug_exit=0x",
+                "rootspan.debug_exit=0x12345", "rootspan.debug_exit=0xfffg",
+                "systemd.set_credential=vmm.notify_socket:here", "rootspan.notify_socket=there",
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+                cmdline(bad[i]);
+                assert_true(report.fatal);
+        }
+}
+
 /* What --dump-config prints is a file that means the same. */
 static void test_dump_reads_back(void **state)
 {
@@ -192,6 +214,7 @@ int main(void)
                 UNIT_TEST(test_agent_behind_dashes_wins),
                 UNIT_TEST(test_too_many_agent_words),
                 UNIT_TEST(test_file),
+                UNIT_TEST(test_vmm),
                 UNIT_TEST(test_dump_reads_back),
         };
 

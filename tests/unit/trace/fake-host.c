@@ -97,6 +97,10 @@ static void on_connection(void *owner, uint32_t events)
         uint8_t *room;
         ssize_t n;
 
+        if (recv(connection->fd, &(char){0}, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) {
+                close_connection(connection);
+                return;
+        }
         take_turn(connection);
         if (connection->turn.deed == HOST_IS_STUCK) {
                 loop_unwatch(connection->host->loop, &connection->watch);
@@ -108,10 +112,7 @@ static void on_connection(void *owner, uint32_t events)
         }
         assert(buffer_reserve(&connection->input, 512, &room) == 0);
         n = recv(connection->fd, room, 512, MSG_DONTWAIT);
-        if (n <= 0) {
-                close_connection(connection);
-                return;
-        }
+        assert(n > 0);
         buffer_commit(&connection->input, (size_t)n);
         on_input(connection);
 }
