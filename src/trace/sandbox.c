@@ -122,12 +122,6 @@ static const int allowed_syscalls[] = {
         SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(close),
         /* trace/client; see also allow_socket() */
         SCMP_SYS(connect), SCMP_SYS(getsockopt),
-#ifdef __SANITIZE_ADDRESS__
-        /* The sanitizers' reports and their work at exit; such a build is for tests only. */
-        SCMP_SYS(sigaltstack), SCMP_SYS(sched_yield), SCMP_SYS(getpid), SCMP_SYS(gettid),
-        SCMP_SYS(readlink), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
-        SCMP_SYS(mprotect),
-#endif
 };
 
 /* Memory, but none to execute. */
