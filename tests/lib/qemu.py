@@ -127,6 +127,20 @@ class Console(threading.Thread):
             self.changed.wait_for(lambda: self.ended or self.find(pattern), seconds)
             return next(iter(self.find(pattern)), None)
 
+    def follow(self, seconds):
+        """Yields the lines as they come, until the console or the time ends."""
+        deadline = time.monotonic() + seconds
+        seen = 0
+        while True:
+            with self.changed:
+                self.changed.wait_for(lambda: self.ended or len(self.lines) > seen,
+                                      max(0, deadline - time.monotonic()))
+                new = self.lines[seen:]
+            if not new:
+                return
+            seen += len(new)
+            yield from new
+
     def text(self):
         with self.changed:
             return "\n".join(self.lines)
