@@ -23,7 +23,7 @@ deps:
 
 # One build directory for musl's PID 1, one for all else.
 $(MUSL)/build.ninja: | deps
-	CC=musl-gcc meson setup $(MUSL) -Donly_init=true
+	CC=musl-gcc meson setup $(MUSL) -Donly_init=true -Db_staticpic=false
 $(MAIN)/build.ninja: | deps
 	meson setup $(MAIN) --prefix=$(PREFIX) -Dprebuilt_init=$(INIT)
 $(ASAN)/build.ninja: | deps

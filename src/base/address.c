@@ -111,6 +111,11 @@ int address_parse(const char *text, size_t n, Address *ret)
         return 0;
 }
 
+bool address_is_set(const Address *address)
+{
+        return address->port != 0 || address->path[0] != '\0';
+}
+
 void address_format(const Address *address, char ret[static ADDRESS_TEXT_MAX])
 {
         uint32_t ip = address->ip;

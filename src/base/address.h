@@ -6,6 +6,7 @@
  *   http://IPV4:PORT   a TCP port, for a collector on the loopback interface
  * There is no name look-up: the guest has no resolver that PID 1 or its tracer could wait for. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -31,6 +32,9 @@ typedef struct Address {
 
 /* Returns 0, or -EINVAL for text of another form. */
 int address_parse(const char *text, size_t n, Address *ret);
+
+/* Is it an address, and not the zeroes of a struct nobody filled? */
+bool address_is_set(const Address *address);
 
 /* Writes the form that address_parse() reads. */
 void address_format(const Address *address, char ret[static ADDRESS_TEXT_MAX]);

@@ -6,16 +6,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { CHUNKED_IGNORED_MAX = 16 * 1024 }; /* bytes of extensions and trailers of one body */
+
+typedef enum ChunkedState {
+        CHUNKED_SIZE,      /* in the digits of a chunk's size */
+        CHUNKED_EXTENSION, /* between them and the CR */
+        CHUNKED_SIZE_LF,
+        CHUNKED_DATA,
+        CHUNKED_DATA_CR,
+        CHUNKED_DATA_LF,
+        CHUNKED_TRAILER_START, /* where a trailer, or the CR that ends it all, is next */
+        CHUNKED_TRAILER,
+        CHUNKED_TRAILER_LF,
+        CHUNKED_END_LF,
+        CHUNKED_DONE,
+        CHUNKED_BAD,
+} ChunkedState;
+
 typedef struct ChunkedDecoder {
-        int state;
-        uint64_t left;  /* of the present chunk */
-        size_t ignored; /* bytes of extensions and trailers so far */
+        ChunkedState state;
+        unsigned digits; /* of the present chunk's size, so far */
+        uint64_t left;   /* of the present chunk */
+        size_t ignored;  /* bytes of extensions and trailers so far */
 } ChunkedDecoder;
 
 /* Positive outcomes. */
 enum {
-        CHUNKED_E_MORE = 1, /* all input was used up and the body goes on */
-        CHUNKED_E_BAD = 2,
+        CHUNKED_E_MORE = 1, /* the body goes on */
+        CHUNKED_E_BAD = 2,  /* for good: every later call says the same */
 };
 
 void chunked_init(ChunkedDecoder *decoder);

@@ -3,7 +3,8 @@
 /* HTTP/1.1 messages (RFC 9110, RFC 9112): heads, as much of them as OTLP/HTTP needs. Pure: bytes
  * in, structs out; a parsed head borrows its text from the input. Strict where leniency lets two
  * parsers disagree (request smuggling): bare LF, folded lines, space before a colon, repeated or
- * odd Content-Length, Content-Length beside Transfer-Encoding are all refused. */
+ * odd Content-Length, Content-Length beside Transfer-Encoding are all refused. So is a second
+ * occurrence of any field below that has one value. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,13 +29,14 @@ typedef enum HttpFraming {
 
 typedef struct HttpHead {
         HttpText method;  /* of a request */
-        HttpText target;  /* of a request, origin form */
-        unsigned status;  /* of a response, 100 to 599 */
+        HttpText target;  /* of a request, origin form: a path, perhaps with "?" and a query */
+        unsigned status;  /* of a response, 100 to 599; below 200 the real response is yet to come */
         unsigned minor;   /* HTTP/1.minor, 0 or 1 */
         bool keep_alive;  /* the connection may carry another message after this one */
         bool expect_continue;
         HttpFraming framing;
-        uint64_t content_length;
+        uint64_t content_length; /* of HTTP_FRAMING_LENGTH */
+        HttpText host;
         HttpText content_type;
         HttpText content_encoding;
         HttpText retry_after;
@@ -50,7 +52,9 @@ enum {
         HTTP_E_NOT_ENCODED = 5, /* a transfer coding other than chunked: 501 */
 };
 
-/* Each returns 0 with *ret and the length of the head in *ret_n, or an outcome above. */
+/* Each returns 0 with *ret and the length of the head in *ret_n, or an outcome above. A response
+ * is read as one to a GET or POST without Upgrade: what answers HEAD or CONNECT is framed
+ * otherwise, and 101 is refused. */
 int http_parse_request(const uint8_t *data, size_t n, HttpHead *ret, size_t *ret_n);
 int http_parse_response(const uint8_t *data, size_t n, HttpHead *ret, size_t *ret_n);
 

@@ -1,0 +1,11 @@
+#pragma once
+
+/* UTF-8, as far as one must know before calling bytes a string. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Well-formed as Unicode defines it (table 3-7): nothing over-long, no surrogates, nothing above
+ * U+10FFFF. A NUL is a character like others. */
+bool utf8_is_valid(const uint8_t *text, size_t n);

@@ -1,0 +1,252 @@
+/* rootspan-init: PID 1 of a guest that runs one agent. This file is the wiring: signals first,
+ * then boot, options, the agent's life, and the end. Started as anything but PID 1 it prints its
+ * usage and touches nothing. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/macro.h"
+#include "init/boot.h"
+#include "init/config.h"
+#include "init/crash.h"
+#include "init/guest-trace.h"
+#include "init/shutdown.h"
+#include "init/supervise.h"
+#include "init/vmm.h"
+
+#define CONFIG_FILE "/etc/rootspan/init.conf"
+#define MODULES_FILE "/etc/rootspan/modules"
+#define LOG_IDENT "rootspan"
+
+enum { EXIT_USAGE = 2, EXIT_CODE_OWN = 125 };
+
+extern char **environ;
+
+static void print_usage(FILE *out)
+{
+        fputs("Usage: rootspan-init [-- AGENT [ARGUMENT...]]\n"
+              "\n"
+              "Runs as PID 1 of a virtual machine: prepares the guest, starts one agent, owns its\n"
+              "trace, and ends the machine when the agent has ended. Started by the kernel, as\n"
+              "/init of an initrd; not by hand.\n"
+              "\n"
+              "  --help         this text\n"
+              "  --version      the version\n"
+              "  --dump-config  " CONFIG_FILE " and the kernel command line as understood\n"
+              "\n"
+              "Options on the kernel command line, or in " CONFIG_FILE "\n"
+              "without \"rootspan.\":\n",
+              out);
+        config_print_help(out);
+}
+
+static void log_report(const ConfigReport *report)
+{
+        for (size_t i = 0; i < report->n; i++)
+                log_line(report->issues[i].fatal ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s",
+                         report->issues[i].text);
+}
+
+static void add_read_error(ConfigReport *report, const char *path, int error)
+{
+        ConfigIssue *issue = &report->issues[report->n];
+
+        report->fatal = true;
+        if (report->n < CONFIG_ISSUES_MAX) {
+                issue->fatal = true;
+                (void)snprintf(issue->text, sizeof(issue->text), "cannot read %s: %s", path,
+                               strerror(-error));
+                report->n++;
+        }
+}
+
+/* File, then command line, then @agent (NULL for none): the later wins. */
+static void read_config(Config *config, char **agent, ConfigReport *report)
+{
+        static char file[CONFIG_TEXT_MAX], cmdline[CONFIG_TEXT_MAX];
+        ssize_t n;
+
+        config_defaults(config);
+        n = file_read(CONFIG_FILE, file, sizeof(file));
+        if (n >= 0)
+                config_read_file(config, file, report);
+        else if (n != -ENOENT)
+                add_read_error(report, CONFIG_FILE, (int)n);
+        n = file_read("/proc/cmdline", cmdline, sizeof(cmdline));
+        if (n >= 0)
+                config_read_cmdline(config, cmdline, report);
+        else
+                add_read_error(report, "/proc/cmdline", (int)n);
+        if (agent)
+                config_set_agent(config, agent, report);
+}
+
+/* What follows "--" in the argument vector, or NULL. The kernel passes what follows it on its
+ * command line without the "--", mixed with words it did not know itself, so that is read from
+ * /proc/cmdline instead. */
+static char **agent_arguments(char **argv)
+{
+        for (; *argv; argv++)
+                if (strcmp(*argv, "--") == 0)
+                        return argv + 1;
+        return NULL;
+}
+
+/* Not PID 1: nothing here may touch the machine. */
+static int run_by_hand(char **argv)
+{
+        static Config config;
+        static ConfigReport report;
+
+        if (argv[0] && argv[1] && !argv[2]) {
+                if (strcmp(argv[1], "--help") == 0) {
+                        print_usage(stdout);
+                        return EXIT_SUCCESS;
+                }
+                if (strcmp(argv[1], "--version") == 0) {
+                        puts("rootspan-init " ROOTSPAN_VERSION);
+                        return EXIT_SUCCESS;
+                }
+                if (strcmp(argv[1], "--dump-config") == 0) {
+                        read_config(&config, NULL, &report);
+                        log_report(&report);
+                        config_dump(&config, stdout);
+                        return report.fatal ? EXIT_FAILURE : EXIT_SUCCESS;
+                }
+        }
+        print_usage(stderr);
+        return EXIT_USAGE;
+}
+
+/* An initrd without /dev/console leaves PID 1 without standard descriptors. */
+static void open_stdio(void)
+{
+        int fd;
+
+        if (fcntl(STDERR_FILENO, F_GETFD) >= 0)
+                return;
+        fd = open("/dev/console", O_RDWR | O_NOCTTY);
+        if (fd < 0)
+                fd = open("/dev/null", O_RDWR);
+        while (fd >= 0 && fd < STDERR_FILENO)
+                fd = dup(fd);
+}
+
+/* Lines go to standard error, but to a console by a description of our own, since the agent
+ * shares the other and would be surprised by a non-blocking one. */
+static void open_log(LogLevel level)
+{
+        struct stat st;
+        int fd = STDERR_FILENO;
+
+        if (fstat(STDERR_FILENO, &st) == 0 && S_ISCHR(st.st_mode) &&
+            st.st_rdev == makedev(5, 1))
+                fd = open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+        log_setup(LOG_IDENT, fd >= 0 ? fd : STDERR_FILENO, LOG_FORMAT_PLAIN, level);
+}
+
+static int open_signals(void)
+{
+        static const int wanted[] = {SIGCHLD, SIGTERM, SIGINT, SIGPWR};
+        sigset_t set;
+
+        (void)sigemptyset(&set);
+        for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+                (void)sigaddset(&set, wanted[i]);
+        return RET_ERRNO(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+/* All but those that a fault of our own raises. */
+static void block_signals(void)
+{
+        static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+        sigset_t set;
+
+        (void)sigfillset(&set);
+        for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+                (void)sigdelset(&set, faults[i]);
+        (void)sigprocmask(SIG_SETMASK, &set, NULL);
+        (void)signal(SIGPIPE, SIG_DFL); /* some parents ignore it, and the agent would inherit that */
+}
+
+/* Boot and the agent's life. Returns when the VM is to be ended. */
+static void run(char **argv, nsec_t start, int signal_fd, Config *config, Ending *ending)
+{
+        static ConfigReport report;
+        static GuestTrace trace;
+        static BootLog log;
+        int r;
+
+        ending->exit_code = EXIT_CODE_OWN;
+        ending->reason = END_INIT_FAULT;
+        r = boot_run(boot_early_steps, boot_early_steps_n, &log);
+        open_stdio();
+        if (r < 0)
+                return;
+        read_config(config, agent_arguments(argv), &report);
+        open_log((LogLevel)config->log_level);
+        log_report(&report);
+        if (report.fatal) {
+                ending->reason = END_CONFIG_ERROR;
+                return;
+        }
+        if (!address_is_set(&config->notify_socket))
+                (void)vmm_find_address(&config->notify_socket); /* most machines have none */
+        boot_load_modules(MODULES_FILE, &log);
+        r = boot_run(boot_late_steps, boot_late_steps_n, &log);
+        if (r < 0)
+                return;
+        r = guest_trace_begin(&trace, config_is_collated(config) ? &config->traceparent : NULL,
+                              start);
+        if (r < 0) {
+                log_error_errno(r, "Cannot draw trace ids");
+                return;
+        }
+        if (trace.clock_unset)
+                log_warning("The clock of this machine is not set: times count from 1970");
+        ending->exit_code = 0;
+        ending->reason = END_AGENT_EXIT;
+        supervise(config, &log, &trace, signal_fd, environ, ending);
+}
+
+int main(int argc, char **argv)
+{
+        static Config config;
+        static Ending ending;
+        char line[ENDING_LINE_MAX];
+        nsec_t start = clock_boottime();
+        int signal_fd;
+
+        if (getpid() != 1)
+                return run_by_hand(argv);
+
+        block_signals();
+        crash_install(&config);
+        log_setup(LOG_IDENT, STDERR_FILENO, LOG_FORMAT_PLAIN, LOG_LEVEL_INFO);
+        signal_fd = open_signals();
+        if (signal_fd < 0)
+                log_error_errno(signal_fd, "Cannot receive signals");
+        else
+                run(argv, start, signal_fd, &config, &ending);
+
+        if (ending.agent_end == 0)
+                ending.agent_end = clock_boottime();
+        shutdown_run(signal_fd, nsec_add(ending.agent_end, config.end_timeout),
+                     address_is_set(&config.notify_socket) ? &config.notify_socket : NULL, &ending);
+        ending_format(&ending, line);
+        log_line(LOG_LEVEL_ERROR, "%s", line); /* shown at every log level */
+        if (config.debug_exit != 0)
+                log_error_errno(vmm_debug_exit((uint16_t)config.debug_exit, ending.exit_code),
+                                "There is no isa-debug-exit at port %u", config.debug_exit);
+        shutdown_end_vm((ShutdownMode)config.shutdown);
+}

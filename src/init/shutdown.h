@@ -1,0 +1,20 @@
+#pragma once
+
+/* The end of the VM: what is left is terminated, file systems are synced and unmounted, and the
+ * kernel is told to stop. Each step may fail, none stops the next. */
+
+#include "init/config.h"
+#include "init/ending.h"
+
+/* Terminates every other process, tells the VMM at @notify_socket (NULL for none) how the agent
+ * ended, and makes the file systems safe, all before @deadline (CLOCK_BOOTTIME) or, when that is
+ * near, each within a small minimum of its own. Writes stop_end and sync_end of *ending.
+ * @signal_fd is a non-blocking signalfd(2) of at least SIGCHLD. Only as PID 1: it signals
+ * everything. */
+void shutdown_run(int signal_fd, nsec_t deadline, const Address *notify_socket, Ending *ending);
+
+/* The reboot(2) command that @mode stands for. */
+int shutdown_command(ShutdownMode mode, bool has_acpi);
+
+/* Ends the VM, or the PID namespace. Never returns. */
+_Noreturn void shutdown_end_vm(ShutdownMode mode);

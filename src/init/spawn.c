@@ -1,0 +1,88 @@
+/* Starting a process: vfork(2), since it needs no copy of the page tables and lets the child
+ * report a failed exec by writing to our memory. The child only calls what is safe between vfork
+ * and exec, and touches no variable but the one it reports with. */
+
+#include "init/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/macro.h"
+
+/* In the child: a mount namespace whose changes stay there, and a /proc of the new processes. */
+static int enter_mount_namespace(void)
+{
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+            mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+                return errno;
+        return 0;
+}
+
+static int exec_child(const SpawnOptions *options)
+{
+        sigset_t none;
+        int error;
+
+        if (options->pid1 && (error = enter_mount_namespace()) != 0)
+                return error;
+        if (options->pass_fd >= 0) {
+                if (options->pass_fd == SPAWN_PASS_FD || dup2(options->pass_fd, SPAWN_PASS_FD) < 0)
+                        return errno; /* descriptors of ours are close-on-exec, its own must not be */
+        }
+        if (options->new_session) {
+                (void)setsid();
+                (void)ioctl(STDIN_FILENO, TIOCSCTTY, 0); /* there may be no terminal */
+        }
+        if (options->oom_score)
+                (void)file_write("/proc/self/oom_score_adj", options->oom_score); /* best effort */
+        (void)sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+        (void)execvpe(options->argv[0], (char *const *)options->argv, (char *const *)options->envp);
+        return errno;
+}
+
+static int run_child(const SpawnOptions *options, pid_t *ret_pid)
+{
+        volatile int error = 0;
+        pid_t pid = vfork();
+
+        if (pid < 0)
+                return -errno;
+        if (pid == 0) {
+                error = exec_child(options);
+                _exit(127);
+        }
+        if (error != 0) {
+                while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                        ;
+                return -error;
+        }
+        *ret_pid = pid;
+        return 0;
+}
+
+int spawn(const SpawnOptions *options, pid_t *ret_pid)
+{
+        _cleanup_(fd_closep) int ours = -EBADF;
+        int r;
+
+        if (!options->pid1)
+                return run_child(options, ret_pid);
+
+        ours = RET_ERRNO(open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC));
+        if (ours < 0)
+                return ours;
+        r = RET_ERRNO(unshare(CLONE_NEWPID)); /* for children only, from now on */
+        if (r < 0)
+                return r;
+        r = run_child(options, ret_pid);
+        (void)setns(ours, CLONE_NEWPID); /* a namespace of our own cannot refuse us */
+        return r;
+}

@@ -1,0 +1,475 @@
+/* The loop of PID 1: waits with a bare ppoll over two descriptors, the signals and the link to
+ * the tracer, turns what comes into events, and runs what the life-cycle table says. It never
+ * blocks anywhere else. */
+
+#include "init/supervise.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/macro.h"
+#include "init/lifecycle.h"
+#include "init/oom.h"
+#include "init/signal-name.h"
+#include "init/spawn.h"
+#include "init/tracer.h"
+#include "init/vmm.h"
+
+enum {
+        ENVIRONMENT_MAX = 64,    /* the kernel passes at most 32 */
+        TRACER_STARTS_MAX = 4,   /* then a guest goes on without */
+        REAP_BURST = 512,        /* children reaped before other descriptors get their turn */
+        LINK_BURST = 16,         /* records read likewise */
+        KILL_TIMEOUT_MSEC = 500, /* for a killed agent to be gone */
+        NOTIFY_TIMEOUT_MSEC = 2000,
+        EXIT_CODE_OWN = 125,     /* the agent never ran, for a reason of ours */
+};
+
+#define AGENT_OOM_SCORE "-997" /* as Kata's units have it */
+#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+typedef struct Supervisor {
+        const Config *config;
+        BootLog *log;
+        GuestTrace *trace;
+        char *const *environment;
+        Ending *ending;
+        int signal_fd;
+        bool traced; /* from boot on: static mode */
+        LifeState state;
+        nsec_t deadline; /* of @state */
+        pid_t agent;
+        Tracer tracer;
+        nsec_t connect_start;
+        bool more_to_reap;
+        bool flush_unsent; /* the link was full when the flush was due */
+        int trace_error;   /* what the tracer last said, see LINK_FAILED */
+        uint32_t trace_http_status;
+} Supervisor;
+
+/* What an action returns when it raises no event. */
+enum { NO_EVENT = -1 };
+
+static void set_deadline(Supervisor *s, nsec_t timeout)
+{
+        s->deadline = nsec_add(clock_boottime(), timeout);
+}
+
+/* A new tracer knows nothing: tell it the trace and all of boot. */
+static void tell_boot(Supervisor *s)
+{
+        LinkRecord record;
+
+        guest_trace_resource(s->trace, &record);
+        (void)tracer_send(&s->tracer, &record); /* if it fails, the next spans count as lost */
+        guest_trace_kernel(s->trace, &record);
+        (void)tracer_send(&s->tracer, &record);
+        for (size_t i = 0; i < s->log->n; i++)
+                if (guest_trace_step(s->trace, s->log, i, &record) == 0)
+                        (void)tracer_send(&s->tracer, &record);
+        if (s->trace->agent_start != 0) {
+                guest_trace_boot(s->trace, s->trace->agent_start, s->ending, &record);
+                (void)tracer_send(&s->tracer, &record);
+        }
+}
+
+static int start_tracer(Supervisor *s)
+{
+        nsec_t start = clock_boottime();
+        int r = tracer_start(&s->tracer, &s->config->trace_endpoint);
+
+        if (r < 0) {
+                log_error_errno(r, "Cannot start %s", TRACER_PATH);
+                return r;
+        }
+        if (s->state == LIFE_CONNECT && s->tracer.starts == 1)
+                boot_log_add(s->log, "start tracer", start, 0);
+        tell_boot(s);
+        return 0;
+}
+
+static int do_connect(Supervisor *s)
+{
+        set_deadline(s, s->config->trace_connect_timeout);
+        if (start_tracer(s) < 0)
+                return LIFE_ON_TIMEOUT;
+        s->connect_start = clock_boottime();
+        return NO_EVENT;
+}
+
+static int do_restart_tracer(Supervisor *s)
+{
+        if (s->tracer.starts >= TRACER_STARTS_MAX) {
+                log_error("The tracer ended %u times: going on without it", s->tracer.starts);
+                return s->state == LIFE_CONNECT ? LIFE_ON_TIMEOUT : NO_EVENT;
+        }
+        log_warning("The tracer ended, starting it again");
+        return start_tracer(s) < 0 && s->state == LIFE_CONNECT ? LIFE_ON_TIMEOUT : NO_EVENT;
+}
+
+/* By a child, since the VMM may not answer; the reaper takes care of it. */
+static void notify_ready(const Supervisor *s)
+{
+        pid_t pid = address_is_set(&s->config->notify_socket) ? fork() : -1;
+
+        if (pid == 0) {
+                nsec_t deadline = nsec_add(clock_boottime(), NOTIFY_TIMEOUT_MSEC * NSEC_PER_MSEC);
+                int r = vmm_notify(&s->config->notify_socket, "READY=1\n", deadline);
+
+                if (r < 0)
+                        log_warning_errno(r, "Cannot tell the VMM that the agent runs");
+                _exit(EXIT_SUCCESS);
+        }
+}
+
+static void fill_environment(Supervisor *s, const char **ret, char *traceparent)
+{
+        bool has_path = false, has_traceparent = false;
+        size_t n = 0;
+
+        for (; s->environment[n] && n < ENVIRONMENT_MAX - 3; n++) {
+                ret[n] = s->environment[n];
+                has_path |= strncmp(ret[n], "PATH=", 5) == 0;
+                has_traceparent |= strncmp(ret[n], "TRACEPARENT=", 12) == 0;
+        }
+        if (!has_path)
+                ret[n++] = DEFAULT_PATH;
+        if (s->traced && !has_traceparent) {
+                memcpy(traceparent, "TRACEPARENT=", 12);
+                guest_trace_parent_text(s->trace, traceparent + 12);
+                ret[n++] = traceparent;
+        }
+        ret[n] = NULL;
+}
+
+static int do_start_agent(Supervisor *s)
+{
+        char traceparent[12 + TRACEPARENT_TEXT_MAX];
+        const char *environment[ENVIRONMENT_MAX];
+        LinkRecord record;
+        int r;
+
+        if (s->connect_start != 0) {
+                boot_log_add(s->log, "await receiver", s->connect_start, 0);
+                if (guest_trace_step(s->trace, s->log, s->log->n - 1, &record) == 0)
+                        (void)tracer_send(&s->tracer, &record);
+        }
+        fill_environment(s, environment, traceparent);
+        s->trace->agent_start = clock_boottime();
+        r = spawn(&(SpawnOptions){.argv = s->config->agent,
+                                  .envp = environment,
+                                  .pass_fd = -EBADF,
+                                  .oom_score = AGENT_OOM_SCORE,
+                                  .pid1 = s->config->agent_pid1,
+                                  .new_session = true},
+                  &s->agent);
+        if (s->traced && s->tracer.starts == 0) {
+                (void)start_tracer(s); /* not required, and its failure was logged */
+        } else if (s->traced) {
+                guest_trace_boot(s->trace, s->trace->agent_start, s->ending, &record);
+                (void)tracer_send(&s->tracer, &record);
+        }
+        if (r < 0) {
+                log_error_errno(r, "Cannot execute the agent %s", s->config->agent[0]);
+                s->ending->reason = END_AGENT_START_FAILURE;
+                s->ending->start_error = r;
+                s->ending->exit_code = r == -ENOENT ? 127 : 126;
+                return LIFE_ON_START_FAILED;
+        }
+        s->ending->agent_ran = true;
+        notify_ready(s);
+        log_debug("Agent %s runs as process %d", s->config->agent[0], (int)s->agent);
+        return NO_EVENT;
+}
+
+/* To the agent's whole process group; a stopped one must be woken up to die. */
+static void signal_agent(const Supervisor *s, int signal)
+{
+        (void)kill(-s->agent, signal); /* ESRCH: it is gone already, which the reaper will say */
+        (void)kill(-s->agent, SIGCONT);
+}
+
+static int do_stop_agent(Supervisor *s)
+{
+        log_info("Asked to stop: sending SIGTERM to the agent");
+        s->ending->reason = END_STOP_REQUEST;
+        signal_agent(s, SIGTERM);
+        set_deadline(s, s->config->stop_timeout);
+        return NO_EVENT;
+}
+
+static int do_kill_agent(Supervisor *s)
+{
+        log_warning("The agent did not stop in time: killing it");
+        s->ending->reason = END_STOP_TIMEOUT;
+        signal_agent(s, SIGKILL);
+        set_deadline(s, KILL_TIMEOUT_MSEC * NSEC_PER_MSEC);
+        return NO_EVENT;
+}
+
+/* The one clear line that says why there is no agent and no trace. */
+static int do_give_up(Supervisor *s)
+{
+        char endpoint[ADDRESS_TEXT_MAX], cause[64] = "no answer";
+
+        if (s->trace_error != 0)
+                (void)snprintf(cause, sizeof(cause), "%s", strerror(s->trace_error));
+        else if (s->trace_http_status != 0)
+                (void)snprintf(cause, sizeof(cause), "HTTP status %u", s->trace_http_status);
+        address_format(&s->config->trace_endpoint, endpoint);
+        log_error("No span was acknowledged at %s within %llu ms (%s): ending the VM without "
+                  "starting the agent; rootspan.trace_require=no would start it",
+                  endpoint, (unsigned long long)(s->config->trace_connect_timeout / NSEC_PER_MSEC),
+                  cause);
+        s->ending->reason = END_TRACE_UNREACHABLE;
+        s->ending->exit_code = EXIT_CODE_OWN;
+        s->ending->flushed = true;
+        s->ending->flush_outcome = FLUSH_UNREACHABLE;
+        s->ending->agent_end = clock_boottime();
+        return LIFE_ON_VM_ENDS;
+}
+
+static nsec_t flush_deadline(const Supervisor *s)
+{
+        nsec_t timeout = MIN(s->config->flush_timeout, s->config->end_timeout);
+
+        return nsec_add(s->ending->agent_end, timeout);
+}
+
+/* Sends the root span; its record is made anew so that it need not be kept. */
+static void send_flush(Supervisor *s)
+{
+        LinkRecord record;
+        int r;
+
+        guest_trace_root(s->trace, s->ending, s->deadline, &record);
+        r = tracer_send(&s->tracer, &record);
+        s->flush_unsent = r == -EAGAIN;
+}
+
+static int do_flush(Supervisor *s)
+{
+        Ending *ending = s->ending;
+        LinkRecord record;
+
+        ending->agent_end = clock_boottime();
+        if (!ending->agent_ran && ending->reason != END_AGENT_START_FAILURE) {
+                ending->reason = END_STOP_REQUEST;
+                ending->exit_code = EXIT_CODE_OWN;
+        }
+        if (!s->traced)
+                return LIFE_ON_FLUSHED;
+
+        ending->flushed = true;
+        ending->flush_outcome = FLUSH_UNREACHABLE; /* until the tracer says better */
+        if (s->tracer.link < 0)
+                return LIFE_ON_FLUSHED;
+        if (s->trace->agent_start != 0)
+                guest_trace_agent(s->trace, s->config, s->agent, ending, &record);
+        else
+                guest_trace_boot(s->trace, ending->agent_end, ending, &record);
+        (void)tracer_send(&s->tracer, &record);
+        s->deadline = flush_deadline(s);
+        send_flush(s);
+        return NO_EVENT;
+}
+
+static bool guest_ends_vm(const Supervisor *s)
+{
+        switch ((OnAgentExit)s->config->on_agent_exit) {
+        case ON_AGENT_EXIT_END:
+                return true;
+        case ON_AGENT_EXIT_WAIT:
+                return false;
+        case ON_AGENT_EXIT_AUTO:
+                return s->traced || !ending_is_success(s->ending) ||
+                       s->ending->reason != END_AGENT_EXIT;
+        }
+        return true;
+}
+
+static int do_finish(Supervisor *s)
+{
+        s->ending->flush_end = clock_boottime();
+        s->ending->spans_dropped += s->tracer.lost;
+        tracer_done(&s->tracer); /* upon which the tracer exits */
+        if (guest_ends_vm(s))
+                return LIFE_ON_VM_ENDS;
+        log_info("The agent exited with code %d; it is for the host to end the VM",
+                 s->ending->exit_code);
+        return NO_EVENT;
+}
+
+static int run_action(Supervisor *s, LifeAction action)
+{
+        switch (action) {
+        case LIFE_DO_NOTHING:
+                return NO_EVENT;
+        case LIFE_DO_CONNECT:
+                return do_connect(s);
+        case LIFE_DO_START_AGENT:
+                return do_start_agent(s);
+        case LIFE_DO_STOP_AGENT:
+                return do_stop_agent(s);
+        case LIFE_DO_KILL_AGENT:
+                return do_kill_agent(s);
+        case LIFE_DO_RESTART_TRACER:
+                return do_restart_tracer(s);
+        case LIFE_DO_GIVE_UP:
+                return do_give_up(s);
+        case LIFE_DO_FLUSH:
+                return do_flush(s);
+        case LIFE_DO_FINISH:
+                return do_finish(s);
+        }
+        return NO_EVENT;
+}
+
+static void dispatch(Supervisor *s, int event)
+{
+        while (event != NO_EVENT) {
+                LifeTransition transition = life_next(s->state, (LifeEvent)event);
+
+                if (transition.next != s->state) {
+                        log_debug("%s -> %s", life_state_name(s->state),
+                                  life_state_name(transition.next));
+                        s->state = transition.next;
+                        s->deadline = NSEC_INFINITY; /* the action sets a new one */
+                }
+                event = run_action(s, transition.action);
+        }
+}
+
+static void on_agent_exit(Supervisor *s, int status, const struct rusage *usage)
+{
+        ending_set_status(s->ending, status, usage);
+        if (s->config->agent_pid1)
+                ending_accept_reboot(s->ending);
+        if (s->ending->exit_signal == SIGKILL)
+                s->ending->oom_kills = oom_count_kills();
+        if (s->ending->reason == END_AGENT_EXIT && s->ending->exit_signal != 0)
+                s->ending->reason = s->ending->oom_kills > 0 && oom_was_killed(s->agent)
+                                            ? END_AGENT_OOM
+                                            : END_AGENT_SIGNAL;
+        if (s->ending->exit_signal != 0)
+                log_info("The agent was killed by signal %d (%s)", s->ending->exit_signal,
+                         signal_name(s->ending->exit_signal));
+        dispatch(s, LIFE_ON_AGENT_EXIT);
+}
+
+/* The only place that waits for children before the shutdown. */
+static void reap(Supervisor *s)
+{
+        for (int i = 0; i < REAP_BURST; i++) {
+                struct rusage usage;
+                int status;
+                pid_t pid = wait4(-1, &status, WNOHANG, &usage);
+
+                s->more_to_reap = pid > 0;
+                if (pid <= 0)
+                        return;
+                if (pid == s->agent && s->ending->agent_end == 0) {
+                        on_agent_exit(s, status, &usage);
+                } else if (pid == s->tracer.pid) {
+                        s->tracer.pid = 0;
+                        tracer_done(&s->tracer);
+                        dispatch(s, LIFE_ON_TRACER_EXIT);
+                }
+        }
+}
+
+static void on_signals(Supervisor *s)
+{
+        struct signalfd_siginfo info;
+
+        while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+                if (info.ssi_signo == SIGCHLD)
+                        s->more_to_reap = true;
+                else
+                        dispatch(s, LIFE_ON_STOP);
+        }
+}
+
+static void on_record(Supervisor *s, const LinkRecord *record)
+{
+        if (record->type == LINK_ACKED) {
+                dispatch(s, LIFE_ON_ACKED);
+        } else if (record->type == LINK_FAILED) {
+                s->trace_error = record->failed.error;
+                s->trace_http_status = record->failed.http_status;
+        } else if (record->type == LINK_FLUSHED && s->state == LIFE_FLUSH) {
+                s->ending->flush_outcome = record->flushed.outcome;
+                s->ending->spans_sent = record->flushed.spans_sent;
+                s->ending->spans_dropped = record->flushed.spans_dropped;
+                dispatch(s, LIFE_ON_FLUSHED);
+        }
+}
+
+static void on_link(Supervisor *s, short revents)
+{
+        LinkRecord record;
+
+        if ((revents & POLLOUT) && s->flush_unsent)
+                send_flush(s);
+        for (int i = 0; i < LINK_BURST; i++) {
+                int r = tracer_receive(&s->tracer, &record);
+
+                if (r == TRACER_E_NONE || r == TRACER_E_GONE)
+                        return; /* the reaper tells why it is gone */
+                if (r == TRACER_E_BAD)
+                        log_debug("The tracer sent what is no record, ignored");
+                else
+                        on_record(s, &record);
+        }
+}
+
+static void wait_for_events(Supervisor *s)
+{
+        nsec_t left = s->more_to_reap ? 0 : nsec_left(s->deadline, clock_boottime());
+        struct timespec timeout = {(time_t)(left / NSEC_PER_SEC), (long)(left % NSEC_PER_SEC)};
+        struct pollfd fds[] = {
+                {.fd = s->signal_fd, .events = POLLIN},
+                {.fd = s->tracer.link, .events = (short)(POLLIN | (s->flush_unsent ? POLLOUT : 0))},
+        };
+        int n = ppoll(fds, ARRAY_SIZE(fds), left == NSEC_INFINITY ? NULL : &timeout, NULL);
+
+        if (n > 0 && fds[0].revents != 0)
+                on_signals(s);
+        /* The link before the reaper: a tracer's last words come before its death. */
+        if (n > 0 && fds[1].revents != 0)
+                on_link(s, fds[1].revents);
+        if (s->more_to_reap)
+                reap(s);
+        if (nsec_left(s->deadline, clock_boottime()) == 0)
+                dispatch(s, LIFE_ON_TIMEOUT);
+}
+
+void supervise(const Config *config, BootLog *log, GuestTrace *trace, int signal_fd,
+               char *const *environment, Ending *ending)
+{
+        static Supervisor s; /* too large for a stack, and there is one PID 1 */
+
+        s = (Supervisor){
+                .config = config,
+                .log = log,
+                .trace = trace,
+                .environment = environment,
+                .ending = ending,
+                .signal_fd = signal_fd,
+                .traced = config_trace_mode(config) == TRACE_STATIC,
+                .deadline = NSEC_INFINITY,
+        };
+        tracer_init(&s.tracer);
+        dispatch(&s, s.traced && config->trace_require ? LIFE_ON_HOST_NEEDED : LIFE_ON_READY);
+        while (s.state != LIFE_END)
+                wait_for_events(&s);
+        tracer_done(&s.tracer);
+}

@@ -1,0 +1,14 @@
+#pragma once
+
+/* Spans of the model to an OTLP request, by protobuf-c. */
+
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "otlp/span.h"
+
+/* Appends an ExportTraceServiceRequest to @ret: one resource, one scope, @n spans of the trace
+ * @trace_id. Requests appended one behind the other are one valid request (the message is a single
+ * repeated field). Returns 0, -ENOBUFS above the buffer's cap, or -ENOMEM. */
+int otlp_encode_request(const TraceId *trace_id, const Attributes *resource, const Span *spans,
+                        size_t n, Buffer *ret);

@@ -1,0 +1,56 @@
+#pragma once
+
+/* An HTTP client of one host with one request in flight, on a connection that it keeps. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/buffer.h"
+#include "trace/answer.h"
+#include "trace/loop.h"
+
+typedef enum ClientState {
+        CLIENT_CLOSED,
+        CLIENT_IDLE, /* connected */
+        CLIENT_CONNECTING,
+        CLIENT_EXCHANGING,
+} ClientState;
+
+/* The end of an exchange: @error is 0 with an answer, or -errno and @answer is NULL. The next
+ * request may be sent from here. */
+typedef void (*ClientDone)(void *owner, int error, const Answer *answer);
+
+typedef struct Client {
+        Loop *loop;
+        const Address *address;
+        ClientDone done;
+        void *owner;
+
+        ClientState state;
+        int fd;
+        LoopWatch watch;
+        LoopTimer timer;
+
+        const uint8_t *request;
+        size_t request_n;
+        size_t sent;     /* of the request, on this connection */
+        nsec_t deadline; /* of the exchange */
+        bool reused;     /* the connection was idle before this exchange */
+        bool unwritable; /* the host no longer reads, but may still have answered */
+        bool touched;    /* a byte of the request has left, on this or an earlier connection */
+        Buffer answer;
+} Client;
+
+/* Borrows @loop and @address. */
+void client_init(Client *client, Loop *loop, const Address *address, ClientDone done, void *owner);
+void client_done(Client *client);
+
+/* Sends @n bytes of @request, which are borrowed until the end of the exchange. No exchange may be
+ * under way. @deadline is CLOCK_BOOTTIME. Returns 0, and done() is called later, or -errno, and it
+ * is not. */
+int client_send(Client *client, const uint8_t *request, size_t n, nsec_t deadline);
+
+/* Ends the exchange that is under way, if any, and the connection with it. done() is not called. */
+void client_cancel(Client *client);

@@ -1,0 +1,274 @@
+/* The wiring of rootspan-tracer, and the only module that knows all others:
+ *   link -> encode -> store -> exporter -> host, and what the exporter learns back to the link.
+ * Its life is the link's: when init is gone there is nobody left to flush for. */
+
+#include "trace/tracer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "base/macro.h"
+#include "link/record.h"
+#include "otlp/encode.h"
+#include "trace/exporter.h"
+#include "trace/loop.h"
+#include "trace/store.h"
+
+enum {
+        STORE_MAX = 16 * 1024 * 1024,
+        ENCODED_MAX = 8 * LINK_RECORD_MAX, /* more than a record and a resource can become */
+        ANSWER_RECORD_MAX = 64,            /* what we send has no strings */
+};
+
+typedef enum TracerState {
+        TRACER_UNTOLD,       /* of the trace */
+        TRACER_EXPORTING,    /* spans come in and go out */
+        TRACER_DRAINING,     /* no span comes in any more */
+        TRACER_SENDING_ROOT, /* the root span is out, alone */
+        TRACER_FLUSHED,
+} TracerState;
+
+/* A record with the datagram that its strings point into. */
+typedef struct KeptRecord {
+        LinkRecord record;
+        uint8_t data[LINK_RECORD_MAX];
+} KeptRecord;
+
+struct Tracer {
+        TracerState state;
+        Loop loop;
+        int link_fd;
+        LoopWatch link;
+        SpanStore *store;
+        Exporter *exporter;
+        Buffer encoded;   /* one request, on its way into the store */
+        KeptRecord trace; /* once told */
+        KeptRecord root;  /* from the flush on */
+        nsec_t root_deadline;
+        bool store_full; /* as the last line logged says */
+        char endpoint[ADDRESS_TEXT_MAX];
+};
+
+static void answer(Tracer *tracer, const LinkRecord *record)
+{
+        uint8_t data[ANSWER_RECORD_MAX];
+        ptrdiff_t n = link_record_encode(record, data, sizeof(data));
+        int r = (int)n;
+
+        if (n >= 0)
+                r = (int)RET_ERRNO(
+                        send(tracer->link_fd, data, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL));
+        if (r < 0)
+                log_warning_errno(r, "Cannot answer init");
+}
+
+static int add_span(Tracer *tracer, const Span *span)
+{
+        const LinkRecord *trace = &tracer->trace.record;
+        int r;
+
+        buffer_clear(&tracer->encoded);
+        r = otlp_encode_request(&trace->trace.trace_id, &trace->trace.resource, span, 1,
+                                &tracer->encoded);
+        if (r < 0) {
+                log_error_errno(r, "Cannot encode a span");
+                return r;
+        }
+        r = span_store_add(tracer->store, buffer_data(&tracer->encoded),
+                           buffer_length(&tracer->encoded), 1);
+        if (r < 0 && !tracer->store_full)
+                log_warning_errno(r, "The store is full: dropping spans");
+        tracer->store_full = r < 0;
+        return r;
+}
+
+static void keep(KeptRecord *kept, const uint8_t *data, size_t n)
+{
+        memcpy(kept->data, data, n);
+        (void)link_record_decode(kept->data, n, &kept->record); /* a copy of what was decoded */
+}
+
+static void begin_flush(Tracer *tracer, nsec_t deadline)
+{
+        nsec_t now = clock_boottime();
+        nsec_t left = nsec_left(deadline, now);
+
+        /* Of what is left, a quarter is kept for the root span, without which the trace is worth
+         * little; and at the end some time for the answer to reach init. */
+        tracer->root_deadline = nsec_add(now, left - left / 20);
+        tracer->state = TRACER_DRAINING;
+        exporter_drain(tracer->exporter, nsec_add(now, left - left / 4));
+}
+
+static void end_flush(Tracer *tracer, FlushOutcome outcome)
+{
+        SpanCounts counts = span_store_counts(tracer->store);
+        LinkRecord record = {.type = LINK_FLUSHED,
+                             .flushed = {.outcome = outcome,
+                                         .spans_sent = counts.sent,
+                                         .spans_dropped = counts.dropped}};
+
+        tracer->state = TRACER_FLUSHED;
+        log_debug("Root span %s, %llu spans sent, %llu dropped", flush_outcome_name(outcome),
+                  (unsigned long long)counts.sent, (unsigned long long)counts.dropped);
+        answer(tracer, &record);
+}
+
+/* The store is empty: what it counted is what the root span can tell of all the others. */
+static void send_root(Tracer *tracer)
+{
+        SpanCounts counts = span_store_counts(tracer->store);
+        Span *root = &tracer->root.record.span;
+
+        attributes_add_int(&root->attributes, "rootspan.spans.sent", (int64_t)counts.sent);
+        attributes_add_int(&root->attributes, "rootspan.spans.dropped", (int64_t)counts.dropped);
+        tracer->state = TRACER_SENDING_ROOT;
+        if (add_span(tracer, root) < 0)
+                end_flush(tracer, FLUSH_UNREACHABLE);
+        else
+                exporter_drain(tracer->exporter, tracer->root_deadline);
+}
+
+static void on_drained(void *owner, FlushOutcome outcome)
+{
+        Tracer *tracer = owner;
+
+        if (tracer->state == TRACER_DRAINING)
+                send_root(tracer);
+        else
+                end_flush(tracer, outcome);
+}
+
+static void on_acknowledged(void *owner)
+{
+        Tracer *tracer = owner;
+
+        log_debug("%s acknowledges spans", tracer->endpoint);
+        answer(tracer, &(LinkRecord){.type = LINK_ACKED});
+}
+
+static void on_failed(void *owner, int error, unsigned http_status)
+{
+        Tracer *tracer = owner;
+        LinkRecord record = {.type = LINK_FAILED,
+                             .failed = {.error = error, .http_status = http_status}};
+
+        if (error != 0)
+                log_warning_errno(-error, "Cannot export to %s", tracer->endpoint);
+        else
+                log_warning("Cannot export to %s: HTTP status %u", tracer->endpoint, http_status);
+        answer(tracer, &record);
+}
+
+/* Returns 0, or -EPROTO for a record that has no place here. */
+static int take_record(Tracer *tracer, const LinkRecord *record, const uint8_t *data, size_t n)
+{
+        switch (record->type) {
+        case LINK_TRACE:
+                if (tracer->state != TRACER_UNTOLD)
+                        return -EPROTO;
+                keep(&tracer->trace, data, n);
+                tracer->state = TRACER_EXPORTING;
+                return 0;
+        case LINK_SPAN:
+                if (tracer->state != TRACER_EXPORTING)
+                        return -EPROTO;
+                if (add_span(tracer, &record->span) == 0)
+                        exporter_kick(tracer->exporter);
+                return 0;
+        case LINK_FLUSH:
+                if (tracer->state != TRACER_EXPORTING)
+                        return -EPROTO;
+                keep(&tracer->root, data, n);
+                begin_flush(tracer, record->deadline);
+                return 0;
+        case LINK_ACKED:
+        case LINK_FAILED:
+        case LINK_FLUSHED:
+                return -EPROTO;
+        }
+        return -EPROTO;
+}
+
+static void on_link(void *owner, uint32_t events)
+{
+        Tracer *tracer = owner;
+        uint8_t data[LINK_RECORD_MAX + 1]; /* one more, so that a longer record is seen as such */
+        LinkRecord record;
+        ssize_t n;
+        int r;
+
+        n = RET_ERRNO(recv(tracer->link_fd, data, sizeof(data), MSG_DONTWAIT));
+        if (n == -EAGAIN || n == -EINTR)
+                return;
+        if (n <= 0) {
+                loop_stop(&tracer->loop);
+                return;
+        }
+        r = link_record_decode(data, (size_t)n, &record);
+        if (r == 0)
+                r = take_record(tracer, &record, data, (size_t)n);
+        if (r < 0)
+                log_warning_errno(r, "Ignoring a record of type %u from init", data[0]);
+}
+
+int tracer_new(int link_fd, const Address *endpoint, Tracer **ret)
+{
+        static const ExporterEvents events = {
+                .acknowledged = on_acknowledged,
+                .failed = on_failed,
+                .drained = on_drained,
+        };
+        _cleanup_(tracer_freep) Tracer *tracer = calloc(1, sizeof(*tracer));
+        int r;
+
+        if (!tracer)
+                return -ENOMEM;
+        buffer_init(&tracer->encoded, ENCODED_MAX);
+        address_format(endpoint, tracer->endpoint);
+        tracer->link_fd = link_fd;
+        tracer->link = (LoopWatch){.fd = -EBADF, .ready = on_link, .owner = tracer};
+        r = loop_init(&tracer->loop);
+        if (r == 0)
+                r = loop_watch(&tracer->loop, &tracer->link, link_fd, EPOLLIN);
+        if (r == 0)
+                r = span_store_new(STORE_MAX, &tracer->store);
+        if (r == 0)
+                r = exporter_new(&tracer->loop, tracer->store, endpoint, &events, tracer,
+                                 &tracer->exporter);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(tracer);
+        return 0;
+}
+
+Tracer *tracer_free(Tracer *tracer)
+{
+        if (!tracer)
+                return NULL;
+        exporter_free(tracer->exporter);
+        span_store_free(tracer->store);
+        buffer_done(&tracer->encoded);
+        loop_done(&tracer->loop);
+        free(tracer);
+        return NULL;
+}
+
+void tracer_freep(Tracer **tracer)
+{
+        *tracer = tracer_free(*tracer);
+}
+
+int tracer_run(Tracer *tracer)
+{
+        int r = loop_run(&tracer->loop);
+
+        if (r < 0)
+                return r;
+        return tracer->state == TRACER_FLUSHED ? 0 : TRACER_E_LOST_INIT;
+}

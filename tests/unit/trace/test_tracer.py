@@ -1,0 +1,368 @@
+#!/usr/bin/env python3
+"""The real rootspan-tracer between a link and a fake host on a Unix socket."""
+
+import errno
+import os
+import pathlib
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "lib"))
+import link
+import otlp_decode
+
+TRACER = os.environ["ROOTSPAN_TRACER"]
+PATIENCE = 20  # seconds until a wait counts as hanging
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 2\r\n\r\n\x0a\x00"
+TRACE_ID = bytes(range(1, 17))
+ROOT_ID = b"rootspan"
+
+
+def status(code, *fields):
+    lines = [f"HTTP/1.1 {code} Whatever", "Content-Length: 0", *fields, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def span_id(number):
+    return number.to_bytes(8, "big")
+
+
+class Host:
+    """A host that reads each request whole and gives the next of @answers; the last one serves
+    for all that follow. An answer is bytes to send, or None: nothing, ever. After an answer with
+    Connection: close, it closes."""
+
+    def __init__(self, path, *answers):
+        self.answers = list(answers)
+        self.requests = queue.Queue()
+        self.connections = 0
+        self.open = []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        os.chmod(path, 0o666)  # the tracer is another user when the tests run as root
+        self.listener.listen()
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self.open.append(connection)
+            try:
+                self.serve_connection(connection)
+            except OSError:
+                pass
+
+    def serve_connection(self, connection):
+        stream = connection.makefile("rb")
+        while True:
+            head = {}
+            first = stream.readline()
+            while (line := stream.readline()) not in (b"\r\n", b""):
+                name, value = line.decode().split(":", 1)
+                head[name.lower()] = value.strip()
+            if not first:
+                return
+            body = stream.read(int(head["content-length"]))
+            self.requests.put((first.decode().strip(), head, otlp_decode.spans(body)))
+            answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+            if answer is not None:
+                connection.sendall(answer)
+                if b"Connection: close" in answer:
+                    connection.shutdown(socket.SHUT_RDWR)
+                    return
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        for connection in self.open:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self.thread.join(PATIENCE)
+        for connection in self.open:
+            connection.close()
+        self.listener.close()
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="rootspan-tracer-")
+        self.addCleanup(directory.cleanup)
+        os.chmod(directory.name, 0o755)
+        self.path = directory.name + "/host"
+        self.resource = {"service.name": "test", "host.cpus": 4, "guest": True}
+
+    def start_host(self, *answers):
+        host = Host(self.path, *(answers or (OK,)))
+        self.addCleanup(host.close)
+        return host
+
+    def start_tracer(self, endpoint=None):
+        self.link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.addCleanup(self.link.close)
+        self.link.settimeout(PATIENCE)
+        self.tracer = subprocess.Popen(
+            [TRACER, f"--link-fd={theirs.fileno()}", f"--endpoint={endpoint or 'unix:' + self.path}"],
+            pass_fds=[theirs.fileno()], stderr=subprocess.PIPE)
+        theirs.close()
+        self.addCleanup(self.end_tracer)
+        self.link.send(link.trace_record(TRACE_ID, self.resource))
+
+    def end_tracer(self):
+        if self.tracer.poll() is None:
+            self.tracer.kill()
+        self.tracer.communicate()
+
+    def send_spans(self, numbers):
+        for number in numbers:
+            self.link.send(link.span_record(span_id(number), f"span {number}", parent=ROOT_ID))
+
+    def flush(self, seconds):
+        deadline = time.clock_gettime_ns(time.CLOCK_BOOTTIME) + int(seconds * 1e9)
+        self.link.send(link.flush_record(deadline, ROOT_ID, "guest", kind=2, status=2,
+                                         message="exit code 7", attrs={"process.exit.code": 7}))
+
+    def receive(self):
+        return link.decode(self.link.recv(65536))
+
+    def receive_until(self, kind):
+        """The records up to the first of type @kind, that one last."""
+        records = [self.receive()]
+        while records[-1][0] != kind:
+            records.append(self.receive())
+        return records
+
+    def finish(self):
+        """Closes the link as init does; returns the exit status and what was logged."""
+        self.link.close()
+        try:
+            _, log = self.tracer.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.fail("the tracer did not end with its link")
+        return self.tracer.returncode, log.decode()
+
+    def requests(self, host):
+        """All requests so far, each a list of spans."""
+        found = []
+        while not host.requests.empty():
+            found.append(host.requests.get()[2])
+        return found
+
+
+class Delivery(Case):
+    def test_every_span_once_root_last_and_alone(self):
+        host = self.start_host()
+        self.start_tracer()
+        self.send_spans(range(1, 1001))
+        self.flush(PATIENCE)
+        self.assertEqual(self.receive_until(link.FLUSHED),
+                         [(link.ACKED,), (link.FLUSHED, "delivered", 1001, 0)])
+        self.assertEqual(self.finish(), (0, ""))
+        requests = self.requests(host)
+        self.assertEqual([span["span_id"] for request in requests for span in request],
+                         [span_id(n).hex() for n in range(1, 1001)] + [ROOT_ID.hex()])
+        self.assertEqual(len(requests[-1]), 1)
+        self.assertLessEqual(max(len(request) for request in requests), 512)
+        self.assertEqual(host.connections, 1)
+
+    def test_what_a_span_says(self):
+        host = self.start_host()
+        self.start_tracer()
+        self.link.send(link.span_record(span_id(5), "boot", parent=ROOT_ID, start=10, end=20,
+                                        attrs={"s": "täxt", "i": -3, "b": True}))
+        self.assertEqual(self.receive(), (link.ACKED,))
+        self.flush(PATIENCE)
+        self.receive_until(link.FLUSHED)
+        (first, head, [boot]), (_, _, [root]) = host.requests.get(), host.requests.get()
+        self.assertEqual(first, "POST /v1/traces HTTP/1.1")
+        self.assertEqual(head["content-type"], "application/x-protobuf")
+        self.assertEqual(head["host"], "localhost")
+        self.assertEqual(boot["trace_id"], TRACE_ID.hex())
+        self.assertEqual(boot["parent_span_id"], ROOT_ID.hex())
+        self.assertEqual((boot["name"], boot["kind"], boot["start"], boot["end"], boot["flags"]),
+                         ("boot", 1, 10, 20, 1))
+        self.assertEqual(boot["attributes"], {"s": "täxt", "i": -3, "b": True})
+        self.assertEqual((boot["status"], boot["status_message"]), (0, ""))
+        self.assertEqual(boot["resource"], self.resource)
+        self.assertEqual(boot["scope"][0], "rootspan")
+        self.assertEqual(root["parent_span_id"], "")
+        self.assertEqual((root["status"], root["status_message"]), (2, "exit code 7"))
+        self.assertEqual(root["attributes"], {"process.exit.code": 7, "rootspan.spans.sent": 1,
+                                              "rootspan.spans.dropped": 0})
+
+    def test_tcp(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        listener.settimeout(PATIENCE)
+        port = listener.getsockname()[1]
+        self.start_tracer(f"http://127.0.0.1:{port}")
+        self.send_spans([1])
+        connection, _ = listener.accept()
+        with connection:
+            self.assertIn(b"\r\nHost: 127.0.0.1:%d\r\n" % port, connection.recv(65536))
+            connection.sendall(OK)
+            self.assertEqual(self.receive(), (link.ACKED,))
+
+    def test_connection_closed_between_requests(self):
+        host = self.start_host(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        self.start_tracer()
+        for number in range(1, 4):
+            self.send_spans([number])
+            host.requests.get(timeout=PATIENCE)
+        self.flush(PATIENCE)
+        self.assertEqual(self.receive_until(link.FLUSHED),
+                         [(link.ACKED,), (link.FLUSHED, "delivered", 4, 0)])
+        self.assertEqual(host.connections, 4)
+
+
+class Trouble(Case):
+    def test_host_comes_late(self):
+        self.start_tracer()
+        self.send_spans([1, 2])
+        self.assertEqual(self.receive(), (link.FAILED, errno.ENOENT, 0))
+        host = self.start_host()
+        self.assertEqual(self.receive(), (link.ACKED,))
+        self.flush(PATIENCE)
+        self.assertEqual(self.receive(), (link.FLUSHED, "delivered", 3, 0))
+        self.assertEqual([len(request) for request in self.requests(host)], [2, 1])
+
+    def test_host_comes_during_the_flush(self):
+        self.start_tracer()
+        self.send_spans([1])
+        self.receive_until(link.FAILED)
+        self.flush(PATIENCE)
+        self.start_host()
+        self.assertEqual(self.receive_until(link.FLUSHED),
+                         [(link.ACKED,), (link.FLUSHED, "delivered", 2, 0)])
+
+    def test_absent(self):
+        self.start_tracer()
+        self.send_spans([1, 2, 3])
+        self.flush(0.4)
+        self.assertEqual(self.receive_until(link.FLUSHED),
+                         [(link.FAILED, errno.ENOENT, 0), (link.FLUSHED, "unreachable", 0, 4)])
+        code, log = self.finish()
+        self.assertEqual(code, 0)
+        self.assertEqual(log.count("\n"), 1, log)
+        self.assertIn("Cannot export to unix:" + self.path, log)
+
+    def test_never_answers(self):
+        host = self.start_host(None)
+        self.start_tracer()
+        self.send_spans([1])
+        self.flush(0.4)
+        self.assertEqual(self.receive_until(link.FLUSHED), [(link.FLUSHED, "unacked", 0, 2)])
+        self.assertEqual(self.requests(host)[0][0]["name"], "span 1")
+
+    def test_root_is_sent_though_the_rest_hangs(self):
+        host = self.start_host(None, OK)
+        self.start_tracer()
+        self.send_spans([1])
+        host.requests.get(timeout=PATIENCE)
+        self.flush(2)
+        self.assertEqual(self.receive_until(link.FLUSHED),
+                         [(link.ACKED,), (link.FLUSHED, "delivered", 1, 1)])
+        _, _, [root] = host.requests.get()
+        self.assertEqual(root["span_id"], ROOT_ID.hex())
+        self.assertEqual(root["attributes"]["rootspan.spans.dropped"], 1)
+
+    def test_refused_for_good(self):
+        host = self.start_host(status(400), OK)
+        self.start_tracer()
+        self.send_spans([1])
+        self.assertEqual(self.receive(), (link.FAILED, 0, 400))
+        self.flush(PATIENCE)
+        self.assertEqual(self.receive_until(link.FLUSHED),
+                         [(link.ACKED,), (link.FLUSHED, "delivered", 1, 1)])
+        self.assertEqual(len(self.requests(host)), 2)
+
+    def test_overloaded(self):
+        host = self.start_host(status(503), status(503), status(429, "Retry-After: 0"), OK)
+        self.start_tracer()
+        self.send_spans([1])
+        self.assertEqual(self.receive_until(link.ACKED),
+                         [(link.FAILED, 0, 503), (link.FAILED, 0, 429), (link.ACKED,)])
+        self.assertEqual([len(request) for request in self.requests(host)], [1, 1, 1, 1])
+
+    def test_partial_success(self):
+        self.start_host(OK[:-2].replace(b": 2", b": 4") + b"\x0a\x02\x08\x01", OK)
+        self.start_tracer()
+        self.send_spans([1])
+        self.assertEqual(self.receive(), (link.ACKED,))
+        self.flush(PATIENCE)
+        self.assertEqual(self.receive(), (link.FLUSHED, "delivered", 1, 1))
+
+
+class Link(Case):
+    def test_nonsense_is_ignored(self):
+        self.start_host()
+        self.start_tracer()
+        for nonsense in (b"\0", b"\xff" * 100, b"\2", bytes([link.ACKED]), b"\1" * 20000,
+                         link.trace_record(TRACE_ID, {}), link.span_record(bytes(8), "no id")):
+            self.link.send(nonsense)
+        self.send_spans([1])
+        self.flush(PATIENCE)
+        self.assertEqual(self.receive_until(link.FLUSHED)[-1],
+                         (link.FLUSHED, "delivered", 2, 0))
+        code, log = self.finish()
+        self.assertEqual(code, 0)
+        self.assertEqual(log.count("Ignoring a record"), 7, log)
+
+    def test_ends_with_init(self):
+        self.start_tracer()
+        self.send_spans([1])
+        self.receive()
+        code, _ = self.finish()
+        self.assertEqual(code, 1)
+
+    def test_outlives_signals_to_the_group(self):
+        self.start_host()
+        self.start_tracer()
+        self.send_spans([1])
+        self.receive()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self.tracer.send_signal(number)
+        self.flush(PATIENCE)
+        self.assertEqual(self.receive(), (link.FLUSHED, "delivered", 2, 0))
+
+
+class Options(unittest.TestCase):
+    def run_tracer(self, *arguments):
+        return subprocess.run([TRACER, *arguments], capture_output=True, text=True,
+                              timeout=PATIENCE, stdin=subprocess.DEVNULL)
+
+    def test_by_hand(self):
+        result = self.run_tracer()
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+        self.assertIn("Usage: rootspan-tracer", result.stderr)
+
+    def test_help_and_version(self):
+        result = self.run_tracer("--help")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertIn("--link-fd=N", result.stdout)
+        result = self.run_tracer("--version")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertRegex(result.stdout, r"^rootspan-tracer \d")
+
+    def test_wrong(self):
+        for arguments in (["--link-fd=0"], ["--link-fd=77"], ["--link-fd=-1"], ["--link-fd=x"],
+                          ["--endpoint=host:1"], ["--nonsense"], ["word"]):
+            result = self.run_tracer(*arguments)
+            self.assertEqual((result.returncode, result.stdout), (2, ""), arguments)
+            self.assertNotEqual(result.stderr, "", arguments)
+
+
+if __name__ == "__main__":
+    unittest.main()
