@@ -3,7 +3,7 @@
 #
 #   make           build everything
 #   make check     install what the tests need, build, run every test
-#   make demo      boot a guest and show its trace  (AGENT='CMD ARGS')
+#   make demo      boot a guest and show its trace  (AGENT='CMD "ARG 1" ARG2')
 #   make install   to DESTDIR and PREFIX
 #   make clean     remove build/
 
@@ -35,8 +35,11 @@ build: $(MUSL)/build.ninja $(MAIN)/build.ninja
 	ninja -C $(MUSL)
 	ninja -C $(MAIN)
 
+# AGENT reaches the demo through the environment, as it was typed: quotes, dollars and all.
+override AGENT := $(value AGENT)
+export AGENT
 demo: build
-	@initrd/demo --build $(MAIN) --init $(INIT) --out $(BUILD)/demo -- $(AGENT)
+	@initrd/demo --build $(MAIN) --init $(INIT) --out $(BUILD)/demo
 
 check: build $(ASAN)/build.ninja $(CLANG)/build.ninja
 	ninja -C $(ASAN)
