@@ -77,6 +77,8 @@ class Host:
     def make_initrd(self, agent, settings=(), options=()):
         """@agent is a list of words, @settings are lines of init.conf, @options more options of
         rootspan-mkinitrd."""
+        if any("\n" in word for word in agent):
+            raise Failure("init.conf has a line for the agent, so no word of it may hold a newline")
         userland = self.out / "userland"
         shutil.rmtree(userland, ignore_errors=True)
         make_userland(userland)
