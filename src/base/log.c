@@ -62,6 +62,10 @@ static void _printf_(3, 0) write_line(LogLevel level, int error, const char *for
         n = add_v(line, n, format, args);
         if (error != 0)
                 n = add(line, n, ": %s", strerror(-error));
+        /* Text from outside must not start a line of its own, least of all one with a level. */
+        for (size_t i = 0; i < n; i++)
+                if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+                        line[i] = '?';
         line[n++] = '\n';
 
         if (poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLOUT) &&

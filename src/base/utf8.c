@@ -49,3 +49,15 @@ bool utf8_is_valid(const uint8_t *text, size_t n)
         }
         return true;
 }
+
+void utf8_clean(uint8_t *text, size_t n)
+{
+        for (size_t i = 0; i < n;) {
+                size_t length = sequence_length(text + i, n - i);
+
+                if (length == 0)
+                        text[i++] = '?';
+                else
+                        i += length;
+        }
+}

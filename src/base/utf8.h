@@ -9,3 +9,6 @@
 /* Well-formed as Unicode defines it (table 3-7): nothing over-long, no surrogates, nothing above
  * U+10FFFF. A NUL is a character like others. */
 bool utf8_is_valid(const uint8_t *text, size_t n);
+
+/* Puts '?' in the place of every byte that belongs to no well-formed sequence. */
+void utf8_clean(uint8_t *text, size_t n);

@@ -59,14 +59,6 @@ static int set_rlimits(void)
         return RET_ERRNO(setrlimit(RLIMIT_NOFILE, &limit));
 }
 
-/* The kernel's out-of-memory killer takes everything else first; it never takes PID 1 itself. */
-static int set_oom_score(void)
-{
-        int r = file_write("/proc/self/oom_score_adj", "-1000");
-
-        return r == -EACCES ? 0 : r; /* in a user namespace, where the score is its maker's */
-}
-
 /* Ctrl-Alt-Del becomes a SIGINT, which is a request to stop, instead of a restart on the spot. */
 static int catch_ctrl_alt_del(void)
 {
@@ -104,7 +96,6 @@ const BootStep boot_late_steps[] = {
         {CALL("hostname", set_hostname)},
         {CALL("loopback", set_loopback_up)},
         {CALL("rlimits", set_rlimits)},
-        {CALL("oom score", set_oom_score)},
         {CALL("ctrl-alt-del", catch_ctrl_alt_del)},
 };
 const size_t boot_late_steps_n = ARRAY_SIZE(boot_late_steps);

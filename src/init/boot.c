@@ -38,11 +38,11 @@ static bool is_mount_point(const char *path)
         return stat(path, &here) == 0 && stat(parent, &above) == 0 && here.st_dev != above.st_dev;
 }
 
-static int run_mount(const BootStep *step)
+static int run_mount(const BootStep *step, bool fresh)
 {
         int r;
 
-        if (is_mount_point(step->target))
+        if (!fresh && is_mount_point(step->target))
                 return -EBUSY;
         r = RET_ERRNO(mount(step->source, step->target, step->fstype, step->flags, step->data));
         if (r != -ENOENT)
@@ -53,11 +53,11 @@ static int run_mount(const BootStep *step)
         return RET_ERRNO(mount(step->source, step->target, step->fstype, step->flags, step->data));
 }
 
-static int run_step(const BootStep *step)
+static int run_step(const BootStep *step, bool fresh)
 {
         switch (step->op) {
         case BOOT_MOUNT:
-                return run_mount(step);
+                return run_mount(step, fresh);
         case BOOT_SYMLINK:
                 return RET_ERRNO(symlink(step->source, step->target));
         case BOOT_CALL:
@@ -68,10 +68,13 @@ static int run_step(const BootStep *step)
 
 int boot_run(const BootStep *steps, size_t n, BootLog *log)
 {
+        /* Straight from the kernel nothing is mounted, but for /dev at times, which says so itself. */
+        bool fresh = access("/proc/self", F_OK) < 0;
+
         for (size_t i = 0; i < n; i++) {
                 const BootStep *step = &steps[i];
                 nsec_t start = clock_boottime();
-                int r = run_step(step);
+                int r = run_step(step, fresh);
 
                 if (r == -EBUSY || r == -EEXIST)
                         r = 0;

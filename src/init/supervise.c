@@ -33,7 +33,8 @@ enum {
         EXIT_CODE_OWN = 125,     /* the agent never ran, for a reason of ours */
 };
 
-#define AGENT_OOM_SCORE "-997" /* as Kata's units have it */
+/* As Kata's units have it. PID 1 needs no score: the kernel never kills it for memory. */
+#define AGENT_OOM_SCORE "-997"
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 typedef struct Supervisor {

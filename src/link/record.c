@@ -1,7 +1,7 @@
 /* The records between init and tracer. One writer and one reader, both with a sticky error, so
  * that the code below reads like the format:
  *   record     = type:u8 body
- *   string     = length:u16 bytes NUL        (length without the NUL; 0xffff: no string)
+ *   string     = length:u16 bytes NUL        (UTF-8; length without the NUL; 0xffff: no string)
  *   attributes = dropped:u32 count:u8 { type:u8 key:string value }
  */
 
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/macro.h"
+#include "base/utf8.h"
 
 enum { NO_STRING = 0xffff };
 
@@ -55,6 +56,10 @@ static void put_string(Writer *w, const char *string)
         }
         put_uint(w, n, 2);
         put_bytes(w, string, n + 1);
+        /* Names of programs and files are bytes, strings in OTLP are UTF-8: one that is not would
+         * cost the whole request. */
+        if (!w->full)
+                utf8_clean(w->data + w->n - n - 1, n);
 }
 
 static void put_attributes(Writer *w, const Attributes *attributes)
@@ -182,7 +187,7 @@ static const char *get_optional_string(Reader *r)
         bytes = get_bytes(r, n + 1);
         if (!bytes)
                 return NULL;
-        if (memchr(bytes, '\0', n + 1) != bytes + n)
+        if (memchr(bytes, '\0', n + 1) != bytes + n || !utf8_is_valid(bytes, n))
                 r->bad = true;
         return (const char *)bytes;
 }

@@ -49,8 +49,8 @@ typedef struct LinkRecord {
         nsec_t deadline; /* of LINK_FLUSH, CLOCK_BOOTTIME: when init stops listening */
 } LinkRecord;
 
-/* Writes @record to @data, which has room for @size bytes. Returns the number of bytes, or
- * -EMSGSIZE. */
+/* Writes @record to @data, which has room for @size bytes; what is not UTF-8 in its strings becomes
+ * "?". Returns the number of bytes, or -EMSGSIZE. */
 ptrdiff_t link_record_encode(const LinkRecord *record, uint8_t *data, size_t size);
 
 /* Reads one datagram. Strings of *ret point into @data. Returns 0, or -EBADMSG, and *ret is only

@@ -4,7 +4,6 @@ Programs come from the environment, set by Meson: ROOTSPAN_INIT, ROOTSPAN_TRACER
 ROOTSPAN_FORWARDER, ROOTSPAN_NS_RUN, ROOTSPAN_AGENT.
 """
 
-import json
 import os
 import pathlib
 import re
@@ -13,8 +12,10 @@ import subprocess
 import tempfile
 import time
 
+import spans
+
 BUSYBOX = "/bin/busybox"
-APPLETS = "sh cat echo false grep id kill ls mkdir mkfifo mount printenv ps sleep sync true".split()
+APPLETS = "sh cat echo false grep id kill ls mkdir mkfifo mount ps sleep sync true".split()
 
 
 class Result:
@@ -104,12 +105,7 @@ class Guest:
 
     def spans(self):
         """All spans the forwarder wrote, as OTLP JSON objects in their order."""
-        spans = []
-        for line in self.trace_file.read_text().splitlines():
-            for resource_spans in json.loads(line)["resourceSpans"]:
-                for scope_spans in resource_spans["scopeSpans"]:
-                    spans += scope_spans["spans"]
-        return spans
+        return spans.read_file(self.trace_file)
 
     def start(self, agent, cmdline="", environment=None):
         """Starts the guest; wait() is to follow."""

@@ -1,6 +1,17 @@
 """What must hold of every trace, over spans as OTLP JSON objects."""
 
+import json
+import pathlib
 import re
+
+
+def read_file(path):
+    """All spans in a file of rootspan-forwarder, in their order."""
+    return [span
+            for line in pathlib.Path(path).read_text().splitlines()
+            for resource_spans in json.loads(line)["resourceSpans"]
+            for scope_spans in resource_spans["scopeSpans"]
+            for span in scope_spans["spans"]]
 
 
 def attributes(span):

@@ -34,6 +34,10 @@ static void test_formats(void **state)
         read_line(fds[0], line, sizeof(line));
         assert_string_equal(line, "<7>me: shown\n");
 
+        log_warning("no agent %s", "x\n<0>panic\x1b[2J\x7f\tcaf\xc3\xa9");
+        read_line(fds[0], line, sizeof(line));
+        assert_string_equal(line, "<4>me: no agent x?<0>panic?[2J??caf\xc3\xa9\n");
+
         log_warning("%02000d", 1);
         read_line(fds[0], line, sizeof(line));
         assert_int_equal(strlen(line), 1000);

@@ -80,12 +80,37 @@ static void test_ill_formed(void **state)
         assert_true(valid("a\0b", 3));
 }
 
+static void test_clean(void **state)
+{
+        static const struct {
+                const char *text, *clean;
+        } cases[] = {
+                {"", ""},
+                {"plain \xe2\x82\xac", "plain \xe2\x82\xac"},
+                {"\xff", "?"},
+                {"caf\xe9", "caf?"},
+                {"\xe9t\xe9", "?t?"},
+                {"\xe2\x82", "??"},
+                {"\xe2\x82\xe2\x82\xac", "??\xe2\x82\xac"},
+                {"\xed\xa0\x80", "???"},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                char text[16];
+
+                strcpy(text, cases[i].text);
+                utf8_clean((uint8_t *)text, strlen(text));
+                assert_string_equal(text, cases[i].clean);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 UNIT_TEST(test_every_character),
                 UNIT_TEST(test_cut_off),
                 UNIT_TEST(test_ill_formed),
+                UNIT_TEST(test_clean),
         };
 
         return RUN_TESTS(tests);

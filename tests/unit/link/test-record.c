@@ -124,6 +124,22 @@ static void test_refused(void **state)
         assert_int_equal(link_record_decode(data, (size_t)n, &back), -EBADMSG);
 }
 
+/* An agent's name may be any bytes: it costs a few characters then, not the record. */
+static void test_not_utf8(void **state)
+{
+        LinkRecord record = flush_record(), back;
+        uint8_t data[LINK_RECORD_MAX];
+        ptrdiff_t n;
+
+        record.span.name = "caf\xe9 \xc3\xa9";
+        n = link_record_encode(&record, data, sizeof(data));
+        assert_int_equal(link_record_decode(data, (size_t)n, &back), 0);
+        assert_string_equal(back.span.name, "caf? \xc3\xa9");
+
+        *(char *)back.span.name = '\xff';
+        assert_int_equal(link_record_decode(data, (size_t)n, &back), -EBADMSG);
+}
+
 static void test_too_long(void **state)
 {
         LinkRecord record = flush_record();
@@ -146,7 +162,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 UNIT_TEST(test_flush_round_trip), UNIT_TEST(test_small_records_round_trip),
                 UNIT_TEST(test_damage),           UNIT_TEST(test_refused),
-                UNIT_TEST(test_too_long),
+                UNIT_TEST(test_not_utf8),         UNIT_TEST(test_too_long),
         };
 
         return RUN_TESTS(tests);

@@ -47,6 +47,14 @@ static void wrap(unsigned number, size_t end)
         put_varint(number << 3 | 2);
 }
 
+/* Makes all that was put since @end a span, alone in a request. */
+static void wrap_span(size_t end)
+{
+        wrap(2, end);
+        wrap(2, end);
+        wrap(1, end);
+}
+
 #define TRACE_ID "\x0a\x10tttttttttttttttt"
 #define SPAN_ID "\x12\x08ssssssss"
 #define IDS TRACE_ID SPAN_ID
@@ -59,9 +67,7 @@ static void put_request(const void *fields, size_t n)
         setup();
         end = builder.start;
         put(fields, n);
-        wrap(2, end);
-        wrap(2, end);
-        wrap(1, end);
+        wrap_span(end);
 }
 
 /* Scans the first @n bytes of what was built, from memory of exactly that size. */
@@ -373,14 +379,12 @@ static void test_spans_one_by_one(void **state)
         setup();
         end = builder.start;
         PUT(IDS "\x30\x03");
-        wrap(2, end);
-        wrap(2, end);
-        wrap(1, end);
+        wrap_span(end);
         end = builder.start;
         PUT(IDS "\x30\x02");
         wrap(2, end);
         n = builder.start;
-        PUT(IDS "\x4a\x04\x12\x02\x0a\x7f");
+        PUT(IDS "\x4a\x04\x12\x02\x0a\x7f\x07");
         wrap(2, n);
         n = builder.start;
         PUT(IDS "\x30\x01");
@@ -405,7 +409,7 @@ static void test_spans_one_by_one(void **state)
         assert_string_equal(scan.where, "AnyValue.string_value");
         assert_int_equal(data[scan.offset], 0x0a);
         assert_int_equal(data[scan.offset + 1], 0x7f);
-        assert_memory_equal(span.span.data + span.span.n - 2, "\x0a\x7f", 2);
+        assert_memory_equal(span.span.data + span.span.n - 3, "\x0a\x7f\x07", 3);
 
         assert_int_equal(scan_next(&scan, &span), SCAN_SPAN);
         assert_int_equal(span.fault, 0);
@@ -437,9 +441,7 @@ static int scan_nested(size_t arrays)
         wrap(2, end);
         wrap(9, end);
         PUT(IDS);
-        wrap(2, end);
-        wrap(2, end);
-        wrap(1, end);
+        wrap_span(end);
         return scan_built(&scan);
 }
 
@@ -467,9 +469,7 @@ static int scan_repeated(const char *field, size_t n, size_t count, bool in_arra
                 wrap(9, end);
         }
         PUT(IDS);
-        wrap(2, end);
-        wrap(2, end);
-        wrap(1, end);
+        wrap_span(end);
         return scan_built(&scan);
 }
 
