@@ -237,8 +237,11 @@ static void on_drain_end(void *owner)
         Exporter *exporter = owner;
         SpanBatch rest;
 
-        client_cancel(&exporter->client);
-        end_attempt(exporter);
+        if (exporter->batch.pieces > 0) {
+                client_cancel(&exporter->client);
+                end_attempt(exporter);
+                report(exporter, ETIMEDOUT, 0);
+        }
         exporter->retry.deadline = NSEC_INFINITY;
         rest = span_store_peek(exporter->store, SIZE_MAX, SIZE_MAX);
         span_store_drop(exporter->store, &rest);
