@@ -15,7 +15,7 @@ CLANG := $(BUILD)/clang
 INIT := $(abspath $(MUSL)/src/init/rootspan-init)
 PREFIX ?= /usr
 
-.PHONY: all build deps demo check install clean format
+.PHONY: all build musl deps demo check install clean format
 all: build
 
 deps:
@@ -24,15 +24,16 @@ deps:
 # One build directory for musl's PID 1, one for all else.
 $(MUSL)/build.ninja: | deps
 	CC=musl-gcc meson setup $(MUSL) -Donly_init=true -Db_staticpic=false
-$(MAIN)/build.ninja: | deps
+$(MAIN)/build.ninja: | deps musl
 	meson setup $(MAIN) --prefix=$(PREFIX) -Dprebuilt_init=$(INIT)
 $(ASAN)/build.ninja: | deps
 	meson setup $(ASAN) --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
 $(CLANG)/build.ninja: | deps
 	CC=clang meson setup $(CLANG) --werror
 
-build: $(MUSL)/build.ninja $(MAIN)/build.ninja
+musl: $(MUSL)/build.ninja
 	ninja -C $(MUSL)
+build: musl $(MAIN)/build.ninja
 	ninja -C $(MAIN)
 
 # AGENT reaches the demo through the environment, as it was typed: quotes, dollars and all.

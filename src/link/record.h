@@ -23,9 +23,9 @@ typedef enum LinkType {
 } LinkType;
 
 typedef enum FlushOutcome {
-        FLUSH_DELIVERED = 0,   /* everything was acknowledged */
-        FLUSH_UNACKED = 1,     /* the last request was sent and may have arrived */
-        FLUSH_UNREACHABLE = 2, /* the host could not be reached */
+        FLUSH_DELIVERED = 0,   /* the root span was acknowledged, and with it the trace's end */
+        FLUSH_UNACKED = 1,     /* it was sent and may have arrived, or was refused */
+        FLUSH_UNREACHABLE = 2, /* it could not be sent */
 } FlushOutcome;
 
 typedef struct LinkRecord {

@@ -4,9 +4,12 @@
 #include "otlp/encode.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/macro.h"
+#include "base/utf8.h"
 #include "otlp.pb-c.h"
 
 /* W3C trace flags in the low byte of a span's flags. All we send is sampled. */
@@ -29,13 +32,18 @@ static void freep(void *p)
         free(*(void **)p);
 }
 
+static bool is_utf8(const char *string)
+{
+        return utf8_is_valid((const uint8_t *)string, strlen(string));
+}
+
 /* The generated structs have char * where they only read. */
 static char *borrow(const char *string)
 {
-        return (char *)string;
+        return (char *)(is_utf8(string) ? string : "(not UTF-8)");
 }
 
-static ProtobufCBinaryData borrow_id(const uint8_t *bytes, size_t n)
+static ProtobufCBinaryData borrow_bytes(const uint8_t *bytes, size_t n)
 {
         return (ProtobufCBinaryData){.len = n, .data = (uint8_t *)bytes};
 }
@@ -45,8 +53,14 @@ static void fill_value(Otlp__AnyValue *value, const Attribute *attribute)
         otlp__any_value__init(value);
         switch (attribute->type) {
         case ATTRIBUTE_STRING:
-                value->value_case = OTLP__ANY_VALUE__VALUE_STRING_VALUE;
-                value->string_value = borrow(attribute->string);
+                if (is_utf8(attribute->string)) {
+                        value->value_case = OTLP__ANY_VALUE__VALUE_STRING_VALUE;
+                        value->string_value = borrow(attribute->string);
+                } else {
+                        value->value_case = OTLP__ANY_VALUE__VALUE_BYTES_VALUE;
+                        value->bytes_value = borrow_bytes((const uint8_t *)attribute->string,
+                                                          strlen(attribute->string));
+                }
                 break;
         case ATTRIBUTE_INT:
                 value->value_case = OTLP__ANY_VALUE__VALUE_INT_VALUE;
@@ -75,10 +89,10 @@ static void fill_span(SpanMessages *messages, const TraceId *trace_id, const Spa
         Otlp__Span *message = &messages->span;
 
         otlp__span__init(message);
-        message->trace_id = borrow_id(trace_id->bytes, TRACE_ID_SIZE);
-        message->span_id = borrow_id(span->id.bytes, SPAN_ID_SIZE);
+        message->trace_id = borrow_bytes(trace_id->bytes, TRACE_ID_SIZE);
+        message->span_id = borrow_bytes(span->id.bytes, SPAN_ID_SIZE);
         if (span_id_is_valid(&span->parent))
-                message->parent_span_id = borrow_id(span->parent.bytes, SPAN_ID_SIZE);
+                message->parent_span_id = borrow_bytes(span->parent.bytes, SPAN_ID_SIZE);
         message->name = borrow(span->name);
         message->kind = (int32_t)span->kind;
         message->start_time_unix_nano = span->start;

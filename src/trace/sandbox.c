@@ -122,6 +122,10 @@ static const int allowed_syscalls[] = {
         SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(close),
         /* trace/client; see also allow_socket() */
         SCMP_SYS(connect), SCMP_SYS(getsockopt),
+#ifdef __SANITIZE_ADDRESS__
+        /* AddressSanitizer, ahead of every call that does not return */
+        SCMP_SYS(sigaltstack),
+#endif
 };
 
 /* Memory, but none to execute. */

@@ -100,6 +100,38 @@ static void test_appended_requests_are_one(void **state)
         otlp__export_trace_service_request__free_unpacked(request, NULL);
 }
 
+/* A file name may be any bytes; a span with one must not cost the request it travels in. */
+static void test_text_that_is_no_utf8(void **state)
+{
+        _cleanup_(buffer_done) Buffer buffer;
+        Otlp__ExportTraceServiceRequest *request;
+        Otlp__Span *message;
+        Attributes resource = {0};
+        Span span = {
+                .id = {{1}},
+                .name = "caf\xe9",
+                .kind = SPAN_KIND_INTERNAL,
+                .status = SPAN_STATUS_ERROR,
+                .status_message = "\xff",
+        };
+
+        attributes_add_string(&span.attributes, "path", "/bin/caf\xe9");
+        attributes_add_string(&span.attributes, "\x80", "caf\u00e9");
+        buffer_init(&buffer, 10000);
+        assert_int_equal(otlp_encode_request(&trace_id, &resource, &span, 1, &buffer), 0);
+        request = unpack(&buffer);
+        message = request->resource_spans[0]->scope_spans[0]->spans[0];
+        assert_string_equal(message->name, "(not UTF-8)");
+        assert_string_equal(message->status->message, "(not UTF-8)");
+        assert_int_equal(message->attributes[0]->value->value_case,
+                         OTLP__ANY_VALUE__VALUE_BYTES_VALUE);
+        assert_int_equal(message->attributes[0]->value->bytes_value.len, 9);
+        assert_memory_equal(message->attributes[0]->value->bytes_value.data, "/bin/caf\xe9", 9);
+        assert_string_equal(message->attributes[1]->key, "(not UTF-8)");
+        assert_string_equal(message->attributes[1]->value->string_value, "caf\u00e9");
+        otlp__export_trace_service_request__free_unpacked(request, NULL);
+}
+
 static void test_no_room(void **state)
 {
         _cleanup_(buffer_done) Buffer buffer;
@@ -116,6 +148,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 UNIT_TEST(test_all_fields),
                 UNIT_TEST(test_appended_requests_are_one),
+                UNIT_TEST(test_text_that_is_no_utf8),
                 UNIT_TEST(test_no_room),
         };
 

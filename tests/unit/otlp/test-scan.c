@@ -47,6 +47,14 @@ static void wrap(unsigned number, size_t end)
         put_varint(number << 3 | 2);
 }
 
+/* Makes all that was put since @end a span, alone in a request. */
+static void wrap_span(size_t end)
+{
+        wrap(2, end);
+        wrap(2, end);
+        wrap(1, end);
+}
+
 #define TRACE_ID "\x0a\x10tttttttttttttttt"
 #define SPAN_ID "\x12\x08ssssssss"
 #define IDS TRACE_ID SPAN_ID
@@ -59,9 +67,7 @@ static void put_request(const void *fields, size_t n)
         setup();
         end = builder.start;
         put(fields, n);
-        wrap(2, end);
-        wrap(2, end);
-        wrap(1, end);
+        wrap_span(end);
 }
 
 /* Scans the first @n bytes of what was built, from memory of exactly that size. */
@@ -373,9 +379,7 @@ static void test_spans_one_by_one(void **state)
         setup();
         end = builder.start;
         PUT(IDS "\x30\x03");
-        wrap(2, end);
-        wrap(2, end);
-        wrap(1, end);
+        wrap_span(end);
         end = builder.start;
         PUT(IDS "\x30\x02");
         wrap(2, end);
@@ -437,9 +441,7 @@ static int scan_nested(size_t arrays)
         wrap(2, end);
         wrap(9, end);
         PUT(IDS);
-        wrap(2, end);
-        wrap(2, end);
-        wrap(1, end);
+        wrap_span(end);
         return scan_built(&scan);
 }
 
@@ -467,9 +469,7 @@ static int scan_repeated(const char *field, size_t n, size_t count, bool in_arra
                 wrap(9, end);
         }
         PUT(IDS);
-        wrap(2, end);
-        wrap(2, end);
-        wrap(1, end);
+        wrap_span(end);
         return scan_built(&scan);
 }
 

@@ -45,9 +45,10 @@ class Host:
         self.connections = 0
         self.open = []
         self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(path)
-        os.chmod(path, 0o666)  # the tracer is another user when the tests run as root
+        self.listener.bind(path + ".new")
+        os.chmod(path + ".new", 0o666)  # the tracer is another user when the tests run as root
         self.listener.listen()
+        os.rename(path + ".new", path)  # all at once, for a tracer that is trying already
         self.thread = threading.Thread(target=self.serve)
         self.thread.start()
 
