@@ -4,6 +4,7 @@ import gzip
 import lzma
 import os
 import pathlib
+import re
 import stat
 import struct
 import subprocess
@@ -326,6 +327,12 @@ class Usage(Case):
         self.assertIn("--kernel-modules DIR", text.stdout)
         version = self.run_raw("--version")
         self.assertEqual(version.stdout, f"rootspan-mkinitrd {VERSION}\n")
+
+    def test_man_page_has_every_option_of_help_and_no_other(self):
+        options = set(re.findall(r"(?<!\S)--([a-z-]+)", self.run_raw("--help").stdout))
+        manual = pathlib.Path(os.environ["ROOTSPAN_MANUAL"]).read_text()
+        items = " ".join(line for line in manual.splitlines() if line.startswith(".It Fl"))
+        self.assertEqual(options, set(re.findall(r"(?:Fl|,) -([a-z-]+)", items)))
 
     def test_usage_errors(self):
         self.assertEqual(self.run_raw().returncode, 2)
