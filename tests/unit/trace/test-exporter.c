@@ -360,6 +360,29 @@ static void test_drain_ends_a_long_wait(void **state)
         fixture_done(&f);
 }
 
+/* However long the waits have become, while draining they are short. */
+static void test_drain_shortens_the_waits(void **state)
+{
+        static const HostTurn script[] = {
+                {HOST_ANSWERS, STATUS("502")}, {HOST_ANSWERS, STATUS("503")},
+                {HOST_ANSWERS, STATUS("502")}, {HOST_ANSWERS, STATUS("503")},
+                {HOST_ANSWERS, STATUS("502")}, /* the next wait takes 800 ms at least */
+                {HOST_ANSWERS, STATUS("503")}, {HOST_ANSWERS, OK},
+                {0},
+        };
+        Fixture f;
+
+        fixture_init(&f, script, true);
+        f.stop_at_failed = true;
+        add(&f, "a");
+        while (f.failed < 5)
+                run(&f);
+        f.stop_at_failed = false;
+        drain(&f, 600 * NSEC_PER_MSEC);
+        assert_int_equal(f.outcome, FLUSH_DELIVERED);
+        fixture_done(&f);
+}
+
 /* A request that is larger than the socket's buffer; the host has the last word before its end. */
 static void test_large_requests(void **state)
 {
@@ -431,6 +454,12 @@ static void test_drains_in_a_row(void **state)
         drain(&f, PATIENCE);
         assert_int_equal(f.outcome, FLUSH_DELIVERED);
         assert_string_equal(fake_host_bodies(&f.host), "a|r|");
+
+        /* What an earlier drain sent is not what a later one sent. */
+        fake_host_close(&f.host);
+        add(&f, "x");
+        drain(&f, SHORT);
+        assert_int_equal(f.outcome, FLUSH_UNREACHABLE);
         fixture_done(&f);
 }
 
@@ -445,6 +474,7 @@ int main(void)
                 UNIT_TEST(test_retry_after_is_respected),
                 UNIT_TEST(test_stale_connection),
                 UNIT_TEST(test_drain_ends_a_long_wait),
+                UNIT_TEST(test_drain_shortens_the_waits),
                 UNIT_TEST(test_large_requests),
                 UNIT_TEST(test_batches_are_limited),
                 UNIT_TEST(test_drains_in_a_row),
