@@ -19,8 +19,7 @@ static const struct {
         {0xf4, 0xf4, 0x80, 0x8f, 4},
 };
 
-/* The length of the sequence at the start of @text, 0 if it is ill-formed. @n is not 0. */
-static size_t sequence_length(const uint8_t *text, size_t n)
+size_t utf8_sequence(const uint8_t *text, size_t n)
 {
         if (text[0] < 0x80)
                 return 1;
@@ -43,7 +42,7 @@ bool utf8_is_valid(const uint8_t *text, size_t n)
         size_t length;
 
         for (size_t i = 0; i < n; i += length) {
-                length = sequence_length(text + i, n - i);
+                length = utf8_sequence(text + i, n - i);
                 if (length == 0)
                         return false;
         }
@@ -53,7 +52,7 @@ bool utf8_is_valid(const uint8_t *text, size_t n)
 void utf8_clean(uint8_t *text, size_t n)
 {
         for (size_t i = 0; i < n;) {
-                size_t length = sequence_length(text + i, n - i);
+                size_t length = utf8_sequence(text + i, n - i);
 
                 if (length == 0)
                         text[i++] = '?';

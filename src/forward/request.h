@@ -1,0 +1,53 @@
+#pragma once
+
+/* One HTTP request to the forwarder, read from its bytes as they come: what is asked, whether we
+ * take it, and its body. Knows no socket and no clock. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "forward/answer.h"
+#include "http/chunked.h"
+
+enum {
+        REQUEST_BODY_MAX = 64 * 1024 * 1024, /* as the wire has it, and again once inflated */
+        REQUEST_BODY_OWN = 16 * 1024,        /* a body that needs nobody's leave */
+        REQUEST_SKIP_MAX = 1024 * 1024,      /* of the body of a refused request */
+};
+
+typedef enum RequestPhase {
+        REQUEST_HEAD,
+        REQUEST_BODY_LENGTH,
+        REQUEST_BODY_CHUNKED,
+        REQUEST_DONE,
+} RequestPhase;
+
+typedef struct Request {
+        RequestPhase phase;
+        const Answer *refusal; /* NULL: take it */
+        bool cut;              /* refused before its end: what follows is no request */
+        bool keep_alive;
+        bool head_only;        /* HEAD */
+        bool gzip;
+        uint64_t left;         /* of REQUEST_BODY_LENGTH */
+        ChunkedDecoder chunked;
+        size_t skipped;        /* of the body, if refused */
+        size_t wanted;         /* with REQUEST_E_ROOM: what the body's cap must be, at least */
+        Buffer body;           /* its cap begins at REQUEST_BODY_OWN */
+} Request;
+
+/* Positive outcomes of request_read(). */
+enum {
+        REQUEST_E_MORE = 1,     /* all the input was used up, or is needed again with more behind it */
+        REQUEST_E_CONTINUE = 2, /* the client waits for 100 Continue; then call again */
+        REQUEST_E_ROOM = 3,     /* raise body.max to @wanted; then call again */
+};
+
+void request_init(Request *request);
+void request_done(Request *request);
+
+/* Reads of @data as much as it can; *ret_used says how much. Returns 0 when the request is
+ * complete or refused for good, an outcome above, or -ENOMEM. */
+int request_read(Request *request, const uint8_t *data, size_t n, size_t *ret_used);
