@@ -43,8 +43,8 @@ struct Exporter {
         Buffer request;
         SpanBatch batch; /* what @request carries; no pieces: no attempt under way */
 
-        LoopTimer retry;  /* armed: waiting between two attempts */
-        nsec_t backoff;   /* the wait after the next failure, before jitter */
+        LoopTimer retry;   /* armed: waiting between two attempts */
+        nsec_t backoff;    /* the wait after the next failure, before jitter */
         nsec_t not_before; /* the host asked not to be tried again earlier */
 
         bool acknowledged; /* by the host, at least once */
@@ -266,7 +266,7 @@ int exporter_new(Loop *loop, SpanStore *store, const Address *endpoint,
         client_init(&exporter->client, loop, &exporter->endpoint, on_exchanged, exporter);
         loop_add_timer(loop, &exporter->retry, on_retry, exporter);
         loop_add_timer(loop, &exporter->drain_end, on_drain_end, exporter);
-        buffer_init(&exporter->request, SIZE_MAX); /* the store bounds a piece, the batch the rest */
+        buffer_init(&exporter->request, SIZE_MAX); /* bounded by the batch and by the store */
         *ret = exporter;
         return 0;
 }

@@ -115,7 +115,8 @@ class Case(unittest.TestCase):
         self.addCleanup(self.link.close)
         self.link.settimeout(PATIENCE)
         self.tracer = subprocess.Popen(
-            [TRACER, f"--link-fd={theirs.fileno()}", f"--endpoint={endpoint or 'unix:' + self.path}"],
+            [TRACER, f"--link-fd={theirs.fileno()}",
+             f"--endpoint={endpoint or 'unix:' + self.path}"],
             pass_fds=[theirs.fileno()], stderr=subprocess.PIPE)
         theirs.close()
         self.addCleanup(self.end_tracer)
