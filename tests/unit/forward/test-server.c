@@ -476,7 +476,7 @@ static void test_slow_request(void **state)
                 int fd = connect_to(&f);
 
                 send_text(&f, fd, starts[i]);
-                expect_status(&f, fd, "408 Request Timeout", true);
+                expect_status(&f, fd, "503 Service Unavailable", true);
                 fd_close(fd);
         }
         teardown(&f);
