@@ -1,17 +1,22 @@
-"""What a guest sends, read by OpenTelemetry's own protobuf classes instead of ours.
+"""What a guest sends and the forwarder writes, read by OpenTelemetry's own protobuf classes.
 
 They come from PyPI, once, into ROOTSPAN_INTEROP_SITE. Without a network the test is skipped.
 """
 
+import base64
+import http.client
+import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import unittest
 
 from collector import Collector
+from qemu import Service
 from vmguest import TRACE_PORT, Host, find_kernel
 
 SKIPPED = 77  # to Meson
@@ -26,9 +31,10 @@ def fetch_decoder():
         return None
     SITE.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=SITE.parent) as part:
-        pip = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--target", part,
-                              "--no-compile", "--only-binary", ":all:", "--platform", "any",
-                              "--no-deps", "--require-hashes", "--requirement", REQUIREMENTS],
+        pip = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--retries", "1",
+                              "--target", part, "--no-compile", "--only-binary", ":all:",
+                              "--platform", "any", "--no-deps", "--require-hashes",
+                              "--requirement", REQUIREMENTS],
                              capture_output=True, text=True, check=False)
         if pip.returncode != 0:
             return pip.stderr.strip()
@@ -50,6 +56,44 @@ def capture(out):
     return [body for _, body in collector.requests]
 
 
+def forward(bodies, out):
+    """What rootspan-forwarder makes of the bodies: the lines of its file."""
+    with tempfile.TemporaryDirectory(prefix="rootspan-") as sockets:
+        path = f"{sockets}/v.sock"
+        file = out / "forwarded.jsonl"
+        file.unlink(missing_ok=True)
+        service = Service([os.environ["ROOTSPAN_FORWARDER"], "--socket-path", path,
+                           "--file", file], out / "forwarder.log")
+        try:
+            service.wait_ready()
+            connection = http.client.HTTPConnection("localhost")
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(20)
+            connection.sock.connect(f"{path}_{TRACE_PORT}")
+            for body in bodies:
+                connection.request("POST", "/v1/traces", body,
+                                   {"Content-Type": "application/x-protobuf"})
+                response = connection.getresponse()
+                response.read()
+                assert response.status == 200, response.status
+            connection.close()
+            service.stop()
+        finally:
+            service.close()
+    return file.read_text().splitlines()
+
+
+def with_base64_ids(value):
+    """OTLP's JSON has ids in hexadecimal, where protobuf's own JSON mapping has base64."""
+    if isinstance(value, list):
+        return [with_base64_ids(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: base64.b64encode(bytes.fromhex(item)).decode()
+            if key in ("traceId", "spanId", "parentSpanId") else with_base64_ids(item)
+            for key, item in value.items()}
+
+
 def unknown_fields(message):
     """All fields, at any depth, that the official schema does not have."""
     from google.protobuf.unknown_fields import UnknownFieldSet
@@ -65,9 +109,10 @@ class OfficialDecoder(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
-        bodies = capture(pathlib.Path(os.environ["ROOTSPAN_VM_OUT"]) / "OfficialDecoder")
-        cls.requests = [trace_service_pb2.ExportTraceServiceRequest.FromString(body)
-                        for body in bodies]
+        cls.out = pathlib.Path(os.environ["ROOTSPAN_VM_OUT"]) / "OfficialDecoder"
+        cls.request_type = trace_service_pb2.ExportTraceServiceRequest
+        cls.bodies = capture(cls.out)
+        cls.requests = [cls.request_type.FromString(body) for body in cls.bodies]
         cls.spans = [span for request in cls.requests for resource in request.resource_spans
                      for scope in resource.scope_spans for span in scope.spans]
         cls.by_name = {span.name: span for span in cls.spans}
@@ -109,6 +154,13 @@ class OfficialDecoder(unittest.TestCase):
         self.assertEqual(agent.status.code, agent.status.STATUS_CODE_ERROR)
         self.assertEqual(agent.status.message, "exit code 7")
         self.assertEqual(self.attributes(agent.attributes)["process.exit.code"], 7)
+
+    def test_file_of_the_forwarder_says_the_same(self):
+        from google.protobuf import json_format
+        lines = forward(self.bodies, self.out)
+        found = [json_format.ParseDict(with_base64_ids(json.loads(line)), self.request_type())
+                 for line in lines]
+        self.assertEqual(found, self.requests)
 
 
 def main():

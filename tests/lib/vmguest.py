@@ -1,4 +1,4 @@
-"""A guest in a VM and all that is around it: kernel, initrd, rootspan-forwarder, rootspan-vsockd."""
+"""A guest in a VM and all that is around it: kernel, initrd, forwarder, VSOCK device."""
 
 import os
 import pathlib
