@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -484,7 +485,7 @@ size_t connection_read(Connection *connection, struct iovec *pieces, size_t n)
 
         if (!can_read(connection))
                 return 0;
-        n = pieces_cut(pieces, n, credit_room(&connection->credit));
+        n = pieces_cut(pieces, MIN(n, (size_t)IOV_MAX), credit_room(&connection->credit));
         got = RET_ERRNO(readv(connection->fd, pieces, (int)n));
         if (got > 0)
                 return (size_t)got;

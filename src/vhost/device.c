@@ -81,10 +81,9 @@ static int on_pump(sd_event_source *source, void *userdata)
                 wake(device);
         if (device->listener)
                 (void)sd_event_source_set_enabled(device->listener,
-                                                  mux_count(device->mux) < MUX_CONNECTIONS_MAX
-                                                          ? SD_EVENT_ON
-                                                          : SD_EVENT_OFF); /* cannot fail */
-        if (device->ending && mux_count(device->mux) == 0)
+                                                  mux_is_full(device->mux) ? SD_EVENT_OFF
+                                                                           : SD_EVENT_ON);
+        if (device->ending && mux_is_empty(device->mux))
                 (void)sd_event_exit(device->event, EXIT_SUCCESS);
         return 0;
 }

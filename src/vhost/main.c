@@ -16,12 +16,12 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "vhost/device.h"
-#include "vhost/mux.h"
 #include "vhost/options.h"
 #include "vhost/sandbox.h"
+#include "vhost/streams.h"
 #include "vhost/uds.h"
 
-enum { DESCRIPTORS = MUX_CONNECTIONS_MAX + 64 };
+enum { DESCRIPTORS = STREAMS_MAX + 64 };
 
 /* A socket file of ours: removed when it goes out of use. */
 typedef struct Listener {

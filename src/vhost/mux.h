@@ -1,7 +1,7 @@
 #pragma once
 
-/* All the connections of a VM: from which of them the guest gets its next packet, and to which one a
- * packet of the guest goes. */
+/* Between the guest's queues and its connections: to which of them a packet of the guest goes, and from
+ * which the guest gets the next one. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,8 +9,6 @@
 #include <systemd/sd-event.h>
 
 #include "vhost/virtqueue.h"
-
-enum { MUX_CONNECTIONS_MAX = 1023 }; /* also those whose handshake is not done */
 
 /* What a call on a queue has left, if not an error. */
 enum {
@@ -27,9 +25,10 @@ int mux_new(sd_event *event, const char *uds_path, uint32_t guest_cid,
             void (*changed)(void *userdata), void *userdata, Mux **ret);
 Mux *mux_free(Mux *mux);
 
-size_t mux_count(const Mux *mux);
+bool mux_is_empty(const Mux *mux); /* without any connection */
+bool mux_is_full(const Mux *mux);  /* with as many as it can have */
 
-/* A Unix peer that has connected, below MUX_CONNECTIONS_MAX; takes @fd on success only. Returns 0 or
+/* A Unix peer that has connected, as long as it is not full; takes @fd on success only. Returns 0 or
  * -errno. */
 int mux_add(Mux *mux, int fd);
 

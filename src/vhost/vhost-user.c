@@ -12,14 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
 #include "base/fd.h"
 #include "base/macro.h"
-#include "vhost/message.h"
+#include "vhost/channel.h"
 
 #define BIT(n) (UINT64_C(1) << (n))
 
@@ -44,7 +43,7 @@ typedef struct Queue {
 } Queue;
 
 struct VhostUser {
-        int fd;
+        Channel channel;
         uint32_t guest_cid;
         const VhostUserOps *ops;
         void *userdata;
@@ -53,14 +52,6 @@ struct VhostUser {
         Memory memory;
         Queue queues[QUEUES];
         bool running;
-
-        /* The message that is arriving. */
-        uint8_t bytes[MESSAGE_SIZE_MAX];
-        size_t n;
-        size_t expected; /* bytes, for the header alone as long as it is not complete */
-        int fds[MESSAGE_FDS_MAX];
-        size_t n_fds;
-        uint32_t request; /* its number, once the header is there */
 
         char error[160];
 };
@@ -72,13 +63,10 @@ int vhost_user_new(int fd, uint32_t guest_cid, const VhostUserOps *ops, void *us
 
         if (!session)
                 return -ENOMEM;
-        *session = (VhostUser){
-                .fd = fd,
-                .guest_cid = guest_cid,
-                .ops = ops,
-                .userdata = userdata,
-                .expected = MESSAGE_HEADER_SIZE,
-        };
+        channel_init(&session->channel, fd);
+        session->guest_cid = guest_cid;
+        session->ops = ops;
+        session->userdata = userdata;
         for (unsigned i = 0; i < QUEUES; i++) {
                 session->queues[i].kick = session->queues[i].call = -EBADF;
                 session->queues[i].ring.for_reading = i == QUEUE_FROM_GUEST;
@@ -87,20 +75,10 @@ int vhost_user_new(int fd, uint32_t guest_cid, const VhostUserOps *ops, void *us
         return 0;
 }
 
-static void forget_message(VhostUser *session)
-{
-        while (session->n_fds > 0)
-                (void)fd_close(session->fds[--session->n_fds]);
-        session->n = 0;
-        session->expected = MESSAGE_HEADER_SIZE;
-        session->request = 0;
-}
-
 VhostUser *vhost_user_free(VhostUser *session)
 {
         if (!session)
                 return NULL;
-        forget_message(session);
         for (unsigned i = 0; i < QUEUES; i++) {
                 if (session->queues[i].kick >= 0)
                         (void)session->ops->set_kick(session->userdata, i, -EBADF);
@@ -108,14 +86,9 @@ VhostUser *vhost_user_free(VhostUser *session)
                 (void)fd_close(session->queues[i].call);
         }
         memory_done(&session->memory);
-        (void)fd_close(session->fd);
+        channel_done(&session->channel);
         free(session);
         return NULL;
-}
-
-int vhost_user_fd(const VhostUser *session)
-{
-        return session->fd;
 }
 
 const char *vhost_user_error(const VhostUser *session)
@@ -143,7 +116,7 @@ void vhost_user_notify(VhostUser *session)
 /* Notes what is wrong with the message at hand. */
 static int fail(VhostUser *session, int error, const char *what)
 {
-        const char *name = request_name(session->request);
+        const char *name = request_name(session->channel.request);
 
         snprintf(session->error, sizeof(session->error), "%s%s%s", name ? name : "",
                  name ? ": " : "", what);
@@ -152,14 +125,9 @@ static int fail(VhostUser *session, int error, const char *what)
 
 static int reply(VhostUser *session, Request request, const void *payload, size_t n)
 {
-        uint8_t bytes[MESSAGE_SIZE_MAX];
-        size_t size = message_format_reply(request, payload, n, bytes);
-        ssize_t sent = RET_ERRNO(send(session->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL));
+        int r = channel_reply(&session->channel, request, payload, n);
 
-        /* The front end waits for each reply, so there is room, or it is no front end. */
-        if (sent < 0)
-                return fail(session, (int)sent, "the reply could not be sent");
-        return (size_t)sent == size ? 0 : fail(session, -EIO, "the reply was cut short");
+        return r < 0 ? fail(session, r, "the reply could not be sent") : 0;
 }
 
 static int reply_u64(VhostUser *session, Request request, uint64_t value)
@@ -232,7 +200,7 @@ static int set_mem_table(VhostUser *session, const Message *message)
         _cleanup_(memory_done) Memory memory = {0};
 
         for (size_t i = 0; i < message->memory.n; i++) {
-                int r = memory_add(&memory, &message->memory.regions[i], session->fds[i]);
+                int r = memory_add(&memory, &message->memory.regions[i], session->channel.fds[i]);
 
                 if (r == -EPERM)
                         return fail(session, r, "memory that could shrink or is not a memfd: it "
@@ -322,14 +290,14 @@ static int set_vring_kick(VhostUser *session, const Message *message)
                 return fail(session, -EOPNOTSUPP, "a queue without kicks would have to be polled");
         if (!queue->ring.table)
                 return fail(session, -EINVAL, "the queue has no address yet");
-        r = fd_set_nonblock(session->fds[0], true);
+        r = fd_set_nonblock(session->channel.fds[0], true);
         if (r < 0)
                 return fail(session, r, "the descriptor cannot be used");
-        r = session->ops->set_kick(session->userdata, message->queue, session->fds[0]);
+        r = session->ops->set_kick(session->userdata, message->queue, session->channel.fds[0]);
         if (r < 0)
                 return fail(session, r, "the descriptor cannot be watched");
         old = queue->kick;
-        queue->kick = TAKE_FD(session->fds[0]);
+        queue->kick = TAKE_FD(session->channel.fds[0]);
         start_if_usable(session);
         session->ops->wake(session->userdata);
         return 0;
@@ -341,13 +309,13 @@ static int set_vring_call(VhostUser *session, const Message *message)
         int r;
 
         if (message->n_fds > 0) {
-                r = fd_set_nonblock(session->fds[0], true);
+                r = fd_set_nonblock(session->channel.fds[0], true);
                 if (r < 0)
                         return fail(session, r, "the descriptor cannot be used");
         }
         queue->call = fd_close(queue->call);
         if (message->n_fds > 0)
-                queue->call = TAKE_FD(session->fds[0]);
+                queue->call = TAKE_FD(session->channel.fds[0]);
         session->ops->wake(session->userdata);
         return 0;
 }
@@ -408,10 +376,10 @@ static int handle(VhostUser *session)
         Message message;
         int r;
 
-        r = message_parse(session->bytes, session->n, &message);
+        r = message_parse(session->channel.bytes, session->channel.n, &message);
         if (r < 0)
                 return fail(session, r, "the payload does not fit the request");
-        if (message.n_fds != session->n_fds)
+        if (message.n_fds != session->channel.n_fds)
                 return fail(session, -EBADMSG, "the wrong number of descriptors");
         r = handlers[message.request].handle(session, &message);
         if (r < 0)
@@ -422,80 +390,23 @@ static int handle(VhostUser *session)
         return 0;
 }
 
-/* Takes the descriptors of one recvmsg(2) over. */
-static int take_fds(VhostUser *session, struct msghdr *msg)
-{
-        int r = msg->msg_flags & MSG_CTRUNC ? -EBADMSG : 0;
-
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-                size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-                        continue;
-                for (size_t i = 0; i < n; i++) {
-                        int fd;
-
-                        memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-                        if (session->n_fds < MESSAGE_FDS_MAX) {
-                                session->fds[session->n_fds++] = fd;
-                        } else {
-                                (void)fd_close(fd);
-                                r = -EBADMSG;
-                        }
-                }
-        }
-        return r;
-}
-
-/* Reads up to the end of what is expected. Returns the number of bytes, 0 for a hang-up, or -errno. */
-static ssize_t receive_bytes(VhostUser *session)
-{
-        struct iovec piece = {session->bytes + session->n, session->expected - session->n};
-        union {
-                struct cmsghdr align;
-                uint8_t bytes[CMSG_SPACE(sizeof(int) * MESSAGE_FDS_MAX)];
-        } control;
-        struct msghdr msg = {
-                .msg_iov = &piece,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
-        ssize_t n = RET_ERRNO(recvmsg(session->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
-
-        if (n == -ECONNRESET)
-                return 0; /* a front end that was killed before it had read our replies */
-        if (n == -EAGAIN || n == -EINTR)
-                return n;
-        if (n < 0)
-                return fail(session, (int)n, "the socket failed");
-        if (take_fds(session, &msg) < 0)
-                return fail(session, -EBADMSG, "too many descriptors");
-        session->n += (size_t)n;
-        return n;
-}
-
 int vhost_user_receive(VhostUser *session)
 {
-        size_t payload;
-        ssize_t n;
-        int r;
+        int r = channel_receive(&session->channel);
 
-        do {
-                n = receive_bytes(session);
-                if (n == -EAGAIN || n == -EINTR)
-                        return 0;
-                if (n <= 0)
-                        return n < 0 ? (int)n : VHOST_USER_HANGUP;
-                if (session->n < session->expected)
-                        return 0;
-                r = message_parse_header(session->bytes, session->n, &session->request, &payload);
-                if (r < 0)
-                        return fail(session, r, "not a request that this device knows");
-                session->expected = MESSAGE_HEADER_SIZE + payload;
-        } while (session->n < session->expected);
-
+        switch (r) {
+        case CHANNEL_MORE:
+                return 0;
+        case CHANNEL_HANGUP:
+                return VHOST_USER_HANGUP;
+        case -EBADMSG:
+                return fail(session, r, "not a request that this device knows");
+        case -E2BIG:
+                return fail(session, r, "too many descriptors");
+        }
+        if (r < 0)
+                return fail(session, r, "the socket failed");
         r = handle(session);
-        forget_message(session);
+        channel_forget(&session->channel);
         return r;
 }

@@ -28,7 +28,6 @@ typedef struct VhostUser VhostUser;
 int vhost_user_new(int fd, uint32_t guest_cid, const VhostUserOps *ops, void *userdata,
                    VhostUser **ret);
 VhostUser *vhost_user_free(VhostUser *session);
-int vhost_user_fd(const VhostUser *session);
 
 /* Reads what has come, up to the end of one message, and does what it says. Returns 0,
  * VHOST_USER_HANGUP, or -errno, after which the session is of no more use and vhost_user_error()

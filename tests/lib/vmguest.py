@@ -1,4 +1,4 @@
-"""A guest in a VM and all that is around it: kernel, initrd, rootspan-forwarder, rootspan-vsockd."""
+"""A guest in a VM and all that is around it: kernel, initrd, forwarder, VSOCK device."""
 
 import os
 import pathlib
@@ -77,6 +77,8 @@ class Host:
     def make_initrd(self, agent, settings=(), options=()):
         """@agent is a list of words, @settings are lines of init.conf, @options more options of
         rootspan-mkinitrd."""
+        if any("\n" in word for word in agent):
+            raise Failure("init.conf has a line for the agent, so no word of it may hold a newline")
         userland = self.out / "userland"
         shutil.rmtree(userland, ignore_errors=True)
         make_userland(userland)
@@ -88,9 +90,9 @@ class Host:
              "--tree", userland, "--kernel-modules", self.modules, "--config", config, *options],
             self.out / "mkinitrd.log")
 
-    def start_forwarder(self):
+    def start_forwarder(self, color="never"):
         self.forwarder = Service([self.programs["forwarder"], "--socket-path", self.uds,
-                                  "--file", self.trace_file, "--tree"],
+                                  "--file", self.trace_file, "--tree", "--color", color],
                                  self.out / "forwarder.log", self.tree_file)
         self.forwarder.wait_ready()
 

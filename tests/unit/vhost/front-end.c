@@ -345,6 +345,18 @@ void guest_kick(FrontEnd *f, unsigned queue)
         assert_int_equal(write(f->queues[queue].kick, &one, sizeof(one)), sizeof(one));
 }
 
+/* Kicks as a driver does that knows of event indices: only when the device has asked for it. */
+static void kick_if_asked(FrontEnd *f, unsigned queue)
+{
+        GuestQueue *q = &f->queues[queue];
+        uint16_t event = __atomic_load_n((uint16_t *)&q->used->ring[RING_SIZE], __ATOMIC_SEQ_CST);
+        uint16_t before = (uint16_t)(q->next_avail - 1);
+
+        if (!(f->features & UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX) ||
+            vring_need_event(event, q->next_avail, before))
+                guest_kick(f, queue);
+}
+
 static uint16_t used_index(const GuestQueue *queue)
 {
         return __atomic_load_n(&queue->used->idx, __ATOMIC_SEQ_CST);
@@ -392,7 +404,7 @@ void guest_send(FrontEnd *f, const Packet *packet, const void *payload)
                 .len = PACKET_HEADER_SIZE + packet->length,
         };
         guest_make_available(f, QUEUE_FROM_GUEST, slot);
-        guest_kick(f, QUEUE_FROM_GUEST);
+        kick_if_asked(f, QUEUE_FROM_GUEST);
 }
 
 static Packet packet_of(const FrontEnd *f, const GuestStream *s, uint16_t op)
@@ -443,7 +455,7 @@ bool guest_poll(FrontEnd *f, Packet *packet, uint8_t *payload)
         memcpy(payload, memory + PACKET_HEADER_SIZE, packet->length);
         queue->seen_used++;
         guest_make_available(f, QUEUE_TO_GUEST, (uint16_t)element->id);
-        guest_kick(f, QUEUE_TO_GUEST);
+        kick_if_asked(f, QUEUE_TO_GUEST);
         return true;
 }
 

@@ -89,7 +89,7 @@ uint8_t *slot_memory(FrontEnd *f, unsigned queue, unsigned slot);
 void guest_make_available(FrontEnd *f, unsigned queue, uint16_t head);
 void guest_kick(FrontEnd *f, unsigned queue);
 
-/* Puts one packet into the queue and kicks. */
+/* Puts one packet into the queue, and kicks if the device has asked to be. */
 void guest_send(FrontEnd *f, const Packet *packet, const void *payload);
 void guest_send_op(FrontEnd *f, const GuestStream *s, uint16_t op, uint32_t flags);
 void guest_send_data(FrontEnd *f, GuestStream *s, const void *data, size_t n);

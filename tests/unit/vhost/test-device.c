@@ -13,7 +13,7 @@
 
 #include "vhost/credit.h"
 #include "vhost/front-end.h"
-#include "vhost/mux.h"
+#include "vhost/streams.h"
 
 enum {
         PORT = 10240,
@@ -725,21 +725,21 @@ static void test_guest_reboots(void **state)
 /* As many as are allowed, one more, and one again when one has gone. */
 static void test_many_connections(void **state)
 {
-        static GuestStream streams[MUX_CONNECTIONS_MAX + 1];
-        static int fds[MUX_CONNECTIONS_MAX];
-        GuestStream *more = &streams[MUX_CONNECTIONS_MAX];
+        static GuestStream streams[STREAMS_MAX + 1];
+        static int fds[STREAMS_MAX];
+        GuestStream *more = &streams[STREAMS_MAX];
         struct rlimit limit = {4096, 4096};
         FrontEnd f;
 
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
         front_end_boot(&f);
-        for (unsigned i = 0; i < MUX_CONNECTIONS_MAX; i++)
+        for (unsigned i = 0; i < STREAMS_MAX; i++)
                 fds[i] = guest_connect(&f, &streams[i], 1000 + i, PORT);
         close(host_listen(&f, PORT));
         *more = (GuestStream){.guest_port = 5, .host_port = PORT};
         guest_send_op(&f, more, VIRTIO_VSOCK_OP_REQUEST, 0);
         guest_expect(&f, more, VIRTIO_VSOCK_OP_RST);
-        for (unsigned i = 0; i < MUX_CONNECTIONS_MAX; i++) {
+        for (unsigned i = 0; i < STREAMS_MAX; i++) {
                 uint8_t byte = (uint8_t)i, got;
 
                 guest_send_data(&f, &streams[i], &byte, 1);
@@ -750,7 +750,7 @@ static void test_many_connections(void **state)
         guest_expect(&f, &streams[0], VIRTIO_VSOCK_OP_SHUTDOWN);
         guest_send_op(&f, &streams[0], VIRTIO_VSOCK_OP_RST, 0);
         fds[0] = guest_connect(&f, more, 5, PORT);
-        for (unsigned i = 0; i < MUX_CONNECTIONS_MAX; i++)
+        for (unsigned i = 0; i < STREAMS_MAX; i++)
                 close(fds[i]);
         assert_int_equal(front_end_kill(&f), 0);
 }
