@@ -28,6 +28,7 @@ typedef struct ConnectionContext {
         Delivery *delivery;
         nsec_t limits[CONNECTION_PHASES]; /* how long each phase may take; NSEC_INFINITY: as it likes */
         size_t memory;                    /* for large bodies, in bytes, still free */
+        nsec_t quiet_until;               /* no refusal is logged before */
         bool stopping;                    /* the next answer of each connection is its last */
 
         /* The connection is through. Frees it. */
