@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -46,7 +47,12 @@ static void run_program(const FrontEnd *f, int socket, int log)
         char uds[128], cid[32];
         const char *path = getenv("ROOTSPAN_VSOCKD");
 
+        struct rlimit limit;
+
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+        limit.rlim_cur = 256; /* it has to see to that itself */
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
         snprintf(uds, sizeof(uds), "--uds-path=%s", f->uds);
         snprintf(cid, sizeof(cid), "--guest-cid=%d", GUEST_CID);
         (void)dup2(log, STDERR_FILENO);

@@ -722,23 +722,30 @@ static void test_guest_reboots(void **state)
         assert_int_equal(front_end_kill(&f), 0);
 }
 
-/* As many as are allowed, one more, and one again when one has gone. */
+/* As many as are allowed. One more is refused to the guest and kept waiting on the host. */
 static void test_many_connections(void **state)
 {
-        static GuestStream streams[STREAMS_MAX + 1];
+        static GuestStream streams[STREAMS_MAX];
         static int fds[STREAMS_MAX];
-        GuestStream *more = &streams[STREAMS_MAX];
-        struct rlimit limit = {4096, 4096};
+        GuestStream more = {.guest_port = 5, .host_port = PORT};
+        uint8_t payload[RX_BUFFER_SIZE];
+        struct rlimit limit;
+        Packet packet;
         FrontEnd f;
+        int host;
 
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        limit.rlim_cur = limit.rlim_max; /* for this side of them */
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
         front_end_boot(&f);
         for (unsigned i = 0; i < STREAMS_MAX; i++)
                 fds[i] = guest_connect(&f, &streams[i], 1000 + i, PORT);
         close(host_listen(&f, PORT));
-        *more = (GuestStream){.guest_port = 5, .host_port = PORT};
-        guest_send_op(&f, more, VIRTIO_VSOCK_OP_REQUEST, 0);
-        guest_expect(&f, more, VIRTIO_VSOCK_OP_RST);
+        guest_send_op(&f, &more, VIRTIO_VSOCK_OP_REQUEST, 0);
+        guest_expect(&f, &more, VIRTIO_VSOCK_OP_RST);
+        host = host_dial(&f);
+        host_write(host, "CONNECT 7\n", 10);
+        guest_expect_silence(&f);
         for (unsigned i = 0; i < STREAMS_MAX; i++) {
                 uint8_t byte = (uint8_t)i, got;
 
@@ -749,8 +756,11 @@ static void test_many_connections(void **state)
         close(fds[0]);
         guest_expect(&f, &streams[0], VIRTIO_VSOCK_OP_SHUTDOWN);
         guest_send_op(&f, &streams[0], VIRTIO_VSOCK_OP_RST, 0);
-        fds[0] = guest_connect(&f, more, 5, PORT);
-        for (unsigned i = 0; i < STREAMS_MAX; i++)
+        guest_receive(&f, &packet, payload);
+        assert_int_equal(packet.op, VIRTIO_VSOCK_OP_REQUEST);
+        assert_int_equal(packet.dst_port, 7);
+        close(host);
+        for (unsigned i = 1; i < STREAMS_MAX; i++)
                 close(fds[i]);
         assert_int_equal(front_end_kill(&f), 0);
 }
