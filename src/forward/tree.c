@@ -355,8 +355,8 @@ static void find_times(Printer *p, const TreeOrder *order)
 
 int tree_append(const Tree *tree, const TreeStyle *style, Buffer *ret)
 {
+        _cleanup_(tree_order_done) TreeOrder order = {0};
         Printer p = {.style = style, .out = ret};
-        TreeOrder order;
         int r;
 
         r = tree_order(tree, &order);
@@ -379,6 +379,5 @@ int tree_append(const Tree *tree, const TreeStyle *style, Buffer *ret)
                 put_details(&p, order.rows[i]);
         }
         put(&p, "\n");
-        tree_order_done(&order);
         return p.error;
 }
