@@ -19,7 +19,8 @@ static void batch_unalloc(void *arena, void *memory)
         /* The arena gives all back at once. */
 }
 
-int batch_decode(const uint8_t *data, size_t n, Batch **ret, char ret_fault[static BATCH_FAULT_MAX])
+int batch_decode(const uint8_t *data, size_t n, Batch **ret,
+                 char ret_fault[static BATCH_FAULT_MAX])
 {
         Batch *batch = NULL;
         Scan scan;

@@ -11,7 +11,7 @@
 
 enum {
         BATCH_FAULT_MAX = 160,
-        BATCH_MEMORY_MAX = 256 * 1024 * 1024, /* of one batch: what the scan lets through, decoded */
+        BATCH_MEMORY_MAX = 256 * 1024 * 1024, /* of one decoded batch */
 };
 
 /* Positive outcomes of batch_decode(). */
@@ -27,5 +27,6 @@ typedef struct Batch {
 
 /* Decodes untrusted bytes. Returns 0, -ENOMEM, or an outcome above, upon which @ret_fault says in
  * words what is wrong. */
-int batch_decode(const uint8_t *data, size_t n, Batch **ret, char ret_fault[static BATCH_FAULT_MAX]);
+int batch_decode(const uint8_t *data, size_t n, Batch **ret,
+                 char ret_fault[static BATCH_FAULT_MAX]);
 Batch *batch_free(Batch *batch);

@@ -43,9 +43,8 @@ struct Connection {
         char peer[PEER_MAX];
 
         State state;
-        bool last;       /* the answer in @output is the last */
-        bool linger;     /* there may be more input behind it */
-        bool complained; /* a refusal has been logged */
+        bool last;   /* the answer in @output is the last */
+        bool linger; /* there may be more input behind it */
 
         ConnectionPhase phase;
         nsec_t phase_start;
@@ -93,15 +92,24 @@ static void send_output(Connection *c)
                 c->state = c->linger ? STATE_LINGERING : STATE_ENDED;
 }
 
+/* Not more often than once a second for all: guests must not flood the host's log. */
+static void log_refusal(const Connection *c, const Answer *what)
+{
+        nsec_t now = clock_boottime();
+
+        if (now < c->context->quiet_until)
+                return;
+        log_info("%s: answered %u: %s", c->peer, what->status, what->message);
+        c->context->quiet_until = nsec_add(now, NSEC_PER_SEC);
+}
+
 /* Answers the request under way and makes ready for the next. */
 static void answer(Connection *c, const Answer *what)
 {
         bool keep_alive = c->request.keep_alive && !c->context->stopping;
 
-        if (what->status >= 400 && !c->complained) {
-                log_info("%s: answered %u: %s", c->peer, what->status, what->message);
-                c->complained = true;
-        }
+        if (what->status >= 400)
+                log_refusal(c, what);
         c->state = STATE_READING;
         c->last = !keep_alive;
         if (answer_append(what, keep_alive, c->request.head_only, &c->output) < 0)
@@ -292,6 +300,8 @@ static void settle(Connection *c)
 {
         int r = 0;
 
+        if (c->context->stopping && find_phase(c) == CONNECTION_IDLE)
+                c->state = STATE_ENDED;
         if (c->state != STATE_ENDED) {
                 r = set_deadline(c);
                 r = r < 0 ? r : set_events(c);
@@ -413,7 +423,5 @@ void connection_retry(Connection *c)
 
 void connection_stop(Connection *c)
 {
-        if (c->phase == CONNECTION_IDLE)
-                c->state = STATE_ENDED;
         settle(c);
 }

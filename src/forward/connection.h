@@ -26,8 +26,9 @@ typedef enum ConnectionPhase {
 typedef struct ConnectionContext {
         sd_event *event;
         Delivery *delivery;
-        nsec_t limits[CONNECTION_PHASES]; /* how long each phase may take; NSEC_INFINITY: as it likes */
+        nsec_t limits[CONNECTION_PHASES]; /* how long each phase may take */
         size_t memory;                    /* for large bodies, in bytes, still free */
+        nsec_t quiet_until;               /* no refusal is logged before */
         bool stopping;                    /* the next answer of each connection is its last */
 
         /* The connection is through. Frees it. */

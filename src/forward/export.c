@@ -1,4 +1,5 @@
-/* The body of an export request: inflated, decoded, or refused with a reason its sender can read. */
+/* The body of an export request: inflated, decoded, or refused with a reason that its sender can
+ * read. */
 
 #include "forward/export.h"
 

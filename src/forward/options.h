@@ -35,8 +35,8 @@ enum {
 
 enum { OPTIONS_ERROR_MAX = 256 };
 
-/* Strings in *ret point into @argv. Returns 0, or an outcome above; with OPTIONS_E_USAGE, @ret_error
- * names the option and what it accepts. */
+/* Strings in *ret point into @argv. Returns 0, or an outcome above; with OPTIONS_E_USAGE,
+ * @ret_error names the option and what it accepts. */
 int options_parse(int argc, char **argv, Options *ret, char ret_error[static OPTIONS_ERROR_MAX]);
 
 void options_print_help(FILE *stream);

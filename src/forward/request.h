@@ -40,7 +40,7 @@ typedef struct Request {
 
 /* Positive outcomes of request_read(). */
 enum {
-        REQUEST_E_MORE = 1,     /* all the input was used up, or is needed again with more behind it */
+        REQUEST_E_MORE = 1,     /* come again with what was not used and more behind it */
         REQUEST_E_CONTINUE = 2, /* the client waits for 100 Continue; then call again */
         REQUEST_E_ROOM = 3,     /* raise body.max to @wanted; then call again */
 };

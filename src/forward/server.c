@@ -317,9 +317,6 @@ int server_stop(Server *server)
         r = sd_event_source_set_time_relative(server->stop, server->limits.stop / NSEC_PER_USEC);
         if (r < 0)
                 return r;
-        r = sd_event_source_set_enabled(server->stop, SD_EVENT_ONESHOT);
-        if (r < 0)
-                return r;
         if (server->n_connections == 0)
                 return sd_event_exit(server->event, 0);
         for (Connection *c = server->first; c; c = next) {

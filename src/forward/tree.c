@@ -296,11 +296,10 @@ static void set_columns(Printer *p, const TreeOrder *order)
         p->bar = MIN(width - p->label, (size_t)BAR_MAX);
 }
 
-static void put_head(Printer *p, const Tree *tree, const TreeOrder *order)
+static void put_title(Printer *p, const Tree *tree, const TreeOrder *order)
 {
-        const TreeSpan *first = order->rows[0]->span;
         char id[2 * TRACE_ID_SIZE + 1], length[32];
-        size_t errors = 0, taken;
+        size_t errors = 0;
 
         for (size_t i = 0; i < order->n; i++)
                 errors += order->rows[i]->span->is_error;
@@ -315,22 +314,29 @@ static void put_head(Printer *p, const Tree *tree, const TreeOrder *order)
         put_format(p, "%zu error%s", errors, errors == 1 ? "" : "s");
         set_color(p, COLOR_NONE);
         put_format(p, ", %s\n", length);
+}
 
-        put(p, "service.name=");
-        taken = put_untrusted(p, first->service, p->style->width / 2);
-        put(p, " host.name=");
-        (void)put_untrusted(p, first->host, p->style->width - taken - sizeof("service.name= host.name="));
+static void put_resource(Printer *p, const TreeSpan *first)
+{
+        static const char service[] = "service.name=", host[] = " host.name=";
+        size_t left = p->style->width - strlen(service) - strlen(host);
+
+        put(p, service);
+        left -= put_untrusted(p, first->service, left / 2);
+        put(p, host);
+        (void)put_untrusted(p, first->host, left);
         put(p, "\n");
-        if (tree->is_rest)
-                put(p, "(more spans of a trace printed above)\n");
-        if (tree->is_early)
-                put(p, "(printed before it was complete, for want of memory)\n");
+}
+
+static void put_headings(Printer *p)
+{
+        static const char start[] = "START", length[] = "DURATION";
 
         set_color(p, COLOR_DIM);
-        put_spaces(p, p->label + GAP + TIME - strlen("START"));
-        put(p, "START");
-        put_spaces(p, GAP + TIME - strlen("DURATION"));
-        put(p, "DURATION");
+        put_spaces(p, p->label + GAP + TIME - strlen(start));
+        put(p, start);
+        put_spaces(p, GAP + TIME - strlen(length));
+        put(p, length);
         set_color(p, COLOR_NONE);
         put(p, "\n");
 }
@@ -349,8 +355,8 @@ static void find_times(Printer *p, const TreeOrder *order)
 
 int tree_append(const Tree *tree, const TreeStyle *style, Buffer *ret)
 {
+        _cleanup_(tree_order_done) TreeOrder order = {0};
         Printer p = {.style = style, .out = ret};
-        TreeOrder order;
         int r;
 
         r = tree_order(tree, &order);
@@ -359,7 +365,13 @@ int tree_append(const Tree *tree, const TreeStyle *style, Buffer *ret)
         p.service = order.rows[0]->span->service;
         find_times(&p, &order);
         set_columns(&p, &order);
-        put_head(&p, tree, &order);
+        put_title(&p, tree, &order);
+        put_resource(&p, order.rows[0]->span);
+        if (tree->is_rest)
+                put(&p, "(more spans of a trace printed above)\n");
+        if (tree->is_early)
+                put(&p, "(printed before it was complete, for want of memory)\n");
+        put_headings(&p);
         if (!order.has_root)
                 put(&p, tree->is_rest ? "⋯\n" : NO_ROOT "\n");
         for (size_t i = 0; i < order.n; i++) {
@@ -367,6 +379,5 @@ int tree_append(const Tree *tree, const TreeStyle *style, Buffer *ret)
                 put_details(&p, order.rows[i]);
         }
         put(&p, "\n");
-        tree_order_done(&order);
         return p.error;
 }

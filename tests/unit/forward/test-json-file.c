@@ -1,3 +1,5 @@
+/* fdatasync(2) and ftruncate(2) are wrapped, since nothing else can make them fail. */
+
 #include "test.h"
 
 #include <errno.h>
@@ -13,6 +15,26 @@
 #include "sample.h"
 
 static char path[] = "/tmp/test-json-file-XXXXXX";
+
+static size_t n_syncs;
+static int sync_error, truncate_error;
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __wrap_fdatasync(int fd)
+{
+        n_syncs++;
+        errno = sync_error;
+        return sync_error == 0 ? __real_fdatasync(fd) : -1;
+}
+
+int __real_ftruncate64(int fd, off_t size);
+int __wrap_ftruncate64(int fd, off_t size);
+int __wrap_ftruncate64(int fd, off_t size)
+{
+        errno = truncate_error;
+        return truncate_error == 0 ? __real_ftruncate64(fd, size) : -1;
+}
 
 static void write_text(const char *text)
 {
@@ -171,6 +193,41 @@ static void test_full(void **state)
         batch_free(batch);
 }
 
+/* One sync for a group. Lines that are not safe are taken out again, since they will come again; if
+ * even that fails, it is done before the next line. */
+static void test_sync(void **state)
+{
+        Batch *batch = make_batch();
+        Sink *sink;
+
+        write_text("");
+        sink = open_sink(0);
+        n_syncs = 0;
+        for (int i = 0; i < 3; i++)
+                assert_int_equal(sink->ops->write(sink, batch), 0);
+        assert_int_equal(n_syncs, 0);
+        assert_int_equal(sink->ops->commit(sink), 0);
+        assert_int_equal(n_syncs, 1);
+
+        sync_error = EIO;
+        assert_int_equal(sink->ops->write(sink, batch), 0);
+        assert_int_equal(sink->ops->write(sink, batch), 0);
+        assert_int_equal(sink->ops->commit(sink), -EIO);
+        check_text(SAMPLE_JSON SAMPLE_JSON SAMPLE_JSON);
+
+        truncate_error = EIO;
+        assert_int_equal(sink->ops->write(sink, batch), 0);
+        assert_int_equal(sink->ops->commit(sink), -EIO);
+        sync_error = 0;
+        assert_int_equal(sink->ops->write(sink, batch), -EIO);
+        truncate_error = 0;
+        assert_int_equal(sink->ops->write(sink, batch), 0);
+        assert_int_equal(sink->ops->commit(sink), 0);
+        check_text(SAMPLE_JSON SAMPLE_JSON SAMPLE_JSON SAMPLE_JSON);
+        json_file_free(sink);
+        batch_free(batch);
+}
+
 /* Somebody who rotates logs by copying and emptying the file does not make holes in it. */
 static void test_emptied(void **state)
 {
@@ -182,6 +239,14 @@ static void test_emptied(void **state)
         assert_int_equal(truncate(path, 0), 0);
         assert_int_equal(sink->ops->write(sink, batch), 0);
         assert_int_equal(sink->ops->commit(sink), 0);
+        check_text(SAMPLE_JSON);
+
+        sync_error = truncate_error = EIO; /* what is to be cut off is gone by itself */
+        assert_int_equal(sink->ops->write(sink, batch), 0);
+        assert_int_equal(sink->ops->commit(sink), -EIO);
+        sync_error = truncate_error = 0;
+        assert_int_equal(truncate(path, 0), 0);
+        assert_int_equal(sink->ops->write(sink, batch), 0);
         check_text(SAMPLE_JSON);
         json_file_free(sink);
         batch_free(batch);
@@ -213,6 +278,7 @@ int main(void)
                 UNIT_TEST(test_foreign_file),
                 UNIT_TEST(test_two_writers),
                 UNIT_TEST(test_full),
+                UNIT_TEST(test_sync),
                 UNIT_TEST(test_emptied),
                 UNIT_TEST(test_devices),
         };

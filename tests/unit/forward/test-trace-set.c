@@ -175,7 +175,7 @@ static void test_too_many_traces(void **state)
 static void test_too_many_bytes(void **state)
 {
         enum { MAX_BYTES = 64 * 1024, N = 10000 };
-        size_t n = 0;
+        size_t n = 0, n_taken = 0;
         TraceSet *set;
         Trace *trace;
 
@@ -187,9 +187,11 @@ static void test_too_many_bytes(void **state)
                         assert_int_equal(trace->tree.is_rest, n > 0);
                         assert_true(trace->tree.n * sizeof(TreeSpan) < 2 * MAX_BYTES);
                         n += trace->tree.n;
+                        n_taken++;
                         trace_free(trace);
                 }
         }
+        assert_in_range(n_taken, 1, 4 * N * sizeof(TreeSpan) / MAX_BYTES);
         assert_in_range(n, N - MAX_BYTES / sizeof(TreeSpan), N);
         trace_set_free(set);
 }

@@ -189,6 +189,18 @@ static void test_deep(void **state)
         check_golden("deep", &tree, (TreeStyle){100, false});
 }
 
+static void test_empty(void **state)
+{
+        const TreeStyle style = {100, false};
+        Tree tree = {0};
+        Buffer text;
+
+        buffer_init(&text, SIZE_MAX);
+        assert_int_equal(tree_append(&tree, &style, &text), 0);
+        assert_int_equal(buffer_length(&text), 0);
+        buffer_done(&text);
+}
+
 /* As many spans as a request may have, in one chain or below one parent: no recursion, and no time
  * that grows with the square of their number (this would take minutes). */
 static void test_large(void **state)
@@ -221,6 +233,7 @@ int main(int argc, char **argv)
                 UNIT_TEST(test_odd_times),
                 UNIT_TEST(test_hostile_text),
                 UNIT_TEST(test_deep),
+                UNIT_TEST(test_empty),
                 UNIT_TEST(test_large),
         };
 
