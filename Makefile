@@ -15,7 +15,7 @@ CLANG := $(BUILD)/clang
 INIT := $(abspath $(MUSL)/src/init/rootspan-init)
 PREFIX ?= /usr
 
-.PHONY: all build musl deps demo check install clean format
+.PHONY: all build musl deps demo demo-run check install clean format
 all: build
 
 deps:
@@ -36,11 +36,20 @@ musl: $(MUSL)/build.ninja
 build: musl $(MAIN)/build.ninja
 	ninja -C $(MAIN)
 
-# AGENT reaches the demo through the environment, as it was typed: quotes, dollars and all.
+# AGENT reaches the demo through the environment, as it was typed: quotes, dollars and all. The
+# status of the demo, the agent's, becomes make's own by a function that make loads for this goal.
 override AGENT := $(value AGENT)
 export AGENT
-demo: build
-	@initrd/demo --build $(MAIN) --init $(INIT) --out $(BUILD)/demo
+ifneq ($(filter demo,$(MAKECMDGOALS)),)
+-load $(BUILD)/make-exit.so(make_exit_gmk_setup)
+endif
+$(BUILD)/make-exit.so: tools/make-exit.c | deps
+	@mkdir -p $(BUILD)
+	@$(CC) -shared -fPIC -o $@ $<
+demo: demo-run
+	@$(make-exit $(file <$(BUILD)/demo.status))
+demo-run: build
+	@initrd/demo --build $(MAIN) --init $(INIT) --out $(BUILD)/demo; echo $$? >$(BUILD)/demo.status
 
 check: build $(ASAN)/build.ninja $(CLANG)/build.ninja
 	ninja -C $(ASAN)

@@ -23,7 +23,6 @@ static int32_t rpc_code(unsigned status)
         } codes[] = {
                 {404, 5},  /* NOT_FOUND */
                 {405, 12}, /* UNIMPLEMENTED */
-                {408, 4},  /* DEADLINE_EXCEEDED */
                 {413, 8},  /* RESOURCE_EXHAUSTED */
                 {501, 12}, /* UNIMPLEMENTED */
                 {503, 14}, /* UNAVAILABLE */

@@ -58,7 +58,8 @@ struct Connection {
         Buffer output;
 };
 
-static const Answer too_slow = {408, "the request took too long", NULL};
+/* Not 408, upon which OTLP's clients give up: a VM that was paused may come again. */
+static const Answer too_slow = {503, "the request took too long", "Retry-After: 1"};
 static const Answer no_room = {503, "too many large requests at once", "Retry-After: 1"};
 static const Answer not_delivered = {503, "the spans could not be stored", "Retry-After: 5"};
 static const Answer no_memory = {503, "out of memory", "Retry-After: 1"};

@@ -22,10 +22,12 @@ enum {
         BAR_MIN = 10,
         BAR_MAX = 60,
         NAME_MIN = 12,  /* columns left for a name in the deepest row that is still indented */
-        LABEL_MAX = 1024,
+        ERROR_MARK_COLUMNS = 2,
+        TEXT_MAX = 1024, /* bytes of a suffix or a detail */
 };
 
 #define NO_ROOT "<trace-without-root-span>"
+#define ERROR_MARK "✗ "
 
 typedef enum Color {
         COLOR_NONE,
@@ -110,6 +112,10 @@ static void format_time(nsec_t t, char *ret, size_t size)
         size_t i = 0;
         double value;
 
+        if (seconds >= 100 * 3600) {
+                (void)snprintf(ret, size, "%" PRIu64 "d", seconds / (24 * 3600));
+                return;
+        }
         if (seconds >= 3600) {
                 (void)snprintf(ret, size, "%" PRIu64 "h%02" PRIu64 "m", seconds / 3600,
                                seconds % 3600 / 60);
@@ -183,50 +189,72 @@ static void put_lines(Printer *p, const TreeRow *row, size_t n)
 /* Returns the columns taken. */
 static size_t put_branch(Printer *p, const TreeRow *row)
 {
+        size_t columns = row->depth * INDENT;
         char text[32];
 
+        if (row->depth == 0)
+                return 0;
         set_color(p, COLOR_DIM);
-        if (!is_indented(p, row->depth)) {
-                (void)snprintf(text, sizeof(text), "⋯ %zu ", row->depth);
-                put(p, text);
-        } else if (row->depth > 0) {
+        if (is_indented(p, row->depth)) {
                 put_lines(p, row, row->depth - 1);
                 put(p, row->is_last ? "└─ " : "├─ ");
+        } else {
+                (void)snprintf(text, sizeof(text), "⋯ %zu ", row->depth);
+                put(p, text);
+                columns = terminal_columns(text);
         }
         set_color(p, COLOR_NONE);
-        return is_indented(p, row->depth) ? row->depth * INDENT : terminal_columns(text);
+        return columns;
 }
 
-/* The name, and what makes it special: a service that is not the root's, a parent that is not here.
- * The result is as untrusted as its parts. */
-static void format_label(const Printer *p, const TreeRow *row, char ret[static LABEL_MAX])
+/* What makes a span special, behind its name: a service that is not the root's, a parent that is
+ * not here. The result is as untrusted as its parts. */
+static void format_suffix(const Printer *p, const TreeRow *row, char ret[static TEXT_MAX])
 {
-        const TreeSpan *span = row->span;
-        bool other_service = strcmp(span->service, p->service) != 0;
+        const char *service = row->span->service;
+        bool other_service = service[0] != '\0' && strcmp(service, p->service) != 0;
 
-        (void)snprintf(ret, LABEL_MAX, "%s%.256s%s%.128s%s%s", span->is_error ? "✗ " : "",
-                       span->name, other_service ? " [" : "", other_service ? span->service : "",
-                       other_service ? "]" : "", row->is_orphan ? " (parent not seen)" : "");
+        (void)snprintf(ret, TEXT_MAX, "%s%s%s%s", other_service ? " [" : "",
+                       other_service ? service : "", other_service ? "]" : "",
+                       row->is_orphan ? " (parent not seen)" : "");
 }
 
 static size_t label_columns(const Printer *p, const TreeRow *row)
 {
-        char label[LABEL_MAX];
+        char suffix[TEXT_MAX];
 
-        format_label(p, row, label);
-        return row->depth * INDENT + terminal_columns(label);
+        format_suffix(p, row, suffix);
+        return row->depth * INDENT + (row->span->is_error ? ERROR_MARK_COLUMNS : 0) +
+               terminal_columns(row->span->name) + terminal_columns(suffix);
+}
+
+/* A name that is too long is cut; what stands behind it is cut only if it takes more than half. */
+static void put_label(Printer *p, const TreeRow *row)
+{
+        size_t left = p->label - put_branch(p, row), taken;
+        const TreeSpan *span = row->span;
+        char suffix[TEXT_MAX];
+
+        if (span->is_error) {
+                set_color(p, COLOR_RED);
+                put(p, ERROR_MARK);
+                left -= ERROR_MARK_COLUMNS;
+        }
+        format_suffix(p, row, suffix);
+        taken = put_untrusted(p, span->name, left - MIN(terminal_columns(suffix), left / 2));
+        if (suffix[0] != '\0') {
+                set_color(p, COLOR_NONE);
+                set_color(p, COLOR_DIM);
+                taken += put_untrusted(p, suffix, left - taken);
+        }
+        if (span->is_error || suffix[0] != '\0')
+                set_color(p, COLOR_NONE);
+        put_spaces(p, left - taken);
 }
 
 static void put_row(Printer *p, const TreeRow *row)
 {
-        char label[LABEL_MAX];
-        size_t branch = put_branch(p, row), taken;
-
-        format_label(p, row, label);
-        set_color(p, row->span->is_error ? COLOR_RED : COLOR_NONE);
-        taken = put_untrusted(p, label, p->label - branch);
-        set_color(p, COLOR_NONE);
-        put_spaces(p, p->label - branch - taken);
+        put_label(p, row);
         put_time(p, row->span->start - p->start);
         put_time(p, duration(row->span));
         put_bar(p, row->span);
@@ -240,14 +268,16 @@ static void put_details(Printer *p, const TreeRow *row)
         bool has_process = span->process[0] != '\0' && !strstr(span->message, span->process);
         bool has_message = span->is_error && span->message[0] != '\0';
         size_t indent = is_indented(p, row->depth + 1) ? row->depth : 0;
-        char text[LABEL_MAX];
+        char text[TEXT_MAX];
 
         if (!has_process && !has_message)
                 return;
         set_color(p, COLOR_DIM);
         put_lines(p, row, indent);
         put(p, row->first_child ? "│  " : "   ");
-        set_color(p, span->is_error ? COLOR_RED : COLOR_NONE);
+        set_color(p, COLOR_NONE);
+        if (span->is_error)
+                set_color(p, COLOR_RED);
         (void)snprintf(text, sizeof(text), "%s%s%s", has_process ? span->process : "",
                        has_process && has_message ? ": " : "", has_message ? span->message : "");
         (void)put_untrusted(p, text, p->style->width - (indent + 1) * INDENT);
@@ -280,7 +310,8 @@ static void put_head(Printer *p, const Tree *tree, const TreeOrder *order)
         put_format(p, "Trace %s", id);
         set_color(p, COLOR_NONE);
         put_format(p, ": %zu span%s, ", order->n, order->n == 1 ? "" : "s");
-        set_color(p, errors > 0 ? COLOR_RED : COLOR_NONE);
+        if (errors > 0)
+                set_color(p, COLOR_RED);
         put_format(p, "%zu error%s", errors, errors == 1 ? "" : "s");
         set_color(p, COLOR_NONE);
         put_format(p, ", %s\n", length);
@@ -299,8 +330,9 @@ static void put_head(Printer *p, const Tree *tree, const TreeOrder *order)
         put_spaces(p, p->label + GAP + TIME - strlen("START"));
         put(p, "START");
         put_spaces(p, GAP + TIME - strlen("DURATION"));
-        put(p, "DURATION\n");
+        put(p, "DURATION");
         set_color(p, COLOR_NONE);
+        put(p, "\n");
 }
 
 static void find_times(Printer *p, const TreeOrder *order)

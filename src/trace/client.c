@@ -43,7 +43,6 @@ static int begin(Client *client, bool reused)
         client->state = CLIENT_EXCHANGING;
         client->sent = 0;
         client->reused = reused;
-        client->unwritable = false;
         client->timer.deadline = client->deadline;
         buffer_clear(&client->answer);
         return loop_watch(client->loop, &client->watch, client->fd, EPOLLIN | EPOLLOUT);
@@ -82,7 +81,7 @@ static void fail(Client *client, int error)
         finish(client, error, NULL);
 }
 
-/* Returns 1 when all is sent, 0 when the socket is full, or -errno. */
+/* Returns 0 when the socket is full, 1 when all is sent, or -errno. */
 static int write_some(Client *client)
 {
         while (client->sent < client->request_n) {
@@ -130,12 +129,12 @@ static int read_some(Client *client)
 
 static void continue_writing(Client *client)
 {
-        int r = client->unwritable ? 1 : write_some(client);
+        int r = write_some(client);
 
         if (r == 0)
                 return;
-        /* A host that no longer reads may have said why: its answer, or the lack of one, follows. */
-        client->unwritable = r < 0;
+        /* Even if the host no longer reads: its answer may say why, and if it is gone, reading
+         * finds that out too. */
         r = loop_watch(client->loop, &client->watch, client->fd, EPOLLIN);
         if (r < 0)
                 fail(client, r);

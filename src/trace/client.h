@@ -38,7 +38,6 @@ typedef struct Client {
         size_t sent;     /* of the request, on this connection */
         nsec_t deadline; /* of the exchange */
         bool reused;     /* the connection was idle before this exchange */
-        bool unwritable; /* the host no longer reads, but may still have answered */
         bool touched;    /* a byte of the request has left, on this or an earlier connection */
         Buffer answer;
 } Client;

@@ -43,8 +43,8 @@ struct Exporter {
         Buffer request;
         SpanBatch batch; /* what @request carries; no pieces: no attempt under way */
 
-        LoopTimer retry;  /* armed: waiting between two attempts */
-        nsec_t backoff;   /* the wait after the next failure, before jitter */
+        LoopTimer retry;   /* armed: waiting between two attempts */
+        nsec_t backoff;    /* the wait after the next failure, before jitter */
         nsec_t not_before; /* the host asked not to be tried again earlier */
 
         bool acknowledged; /* by the host, at least once */
@@ -62,7 +62,8 @@ static void advance(Exporter *exporter);
 
 static void end_attempt(Exporter *exporter)
 {
-        exporter->drain_touched |= exporter->client.touched;
+        if (exporter->batch.pieces > 0)
+                exporter->drain_touched |= exporter->client.touched;
         exporter->batch = (SpanBatch){0};
         buffer_clear(&exporter->request);
 }
@@ -195,16 +196,16 @@ static int write_head(Exporter *exporter, size_t content_length)
 
 static int start_attempt(Exporter *exporter)
 {
+        SpanBatch batch = span_store_peek(exporter->store, BATCH_BYTES_MAX, BATCH_SPANS_MAX);
         nsec_t deadline = nsec_add(clock_boottime(), ATTEMPT_TIMEOUT);
         int r;
 
-        exporter->client.touched = false;
-        exporter->batch = span_store_peek(exporter->store, BATCH_BYTES_MAX, BATCH_SPANS_MAX);
-        r = write_head(exporter, exporter->batch.bytes);
+        r = write_head(exporter, batch.bytes);
         if (r == 0)
-                r = span_store_read(exporter->store, &exporter->batch, &exporter->request);
+                r = span_store_read(exporter->store, &batch, &exporter->request);
         if (r < 0)
                 return r;
+        exporter->batch = batch;
         return client_send(&exporter->client, buffer_data(&exporter->request),
                            buffer_length(&exporter->request), deadline);
 }
@@ -236,8 +237,11 @@ static void on_drain_end(void *owner)
         Exporter *exporter = owner;
         SpanBatch rest;
 
-        client_cancel(&exporter->client);
-        end_attempt(exporter);
+        if (exporter->batch.pieces > 0) {
+                client_cancel(&exporter->client);
+                end_attempt(exporter);
+                report(exporter, ETIMEDOUT, 0);
+        }
         exporter->retry.deadline = NSEC_INFINITY;
         rest = span_store_peek(exporter->store, SIZE_MAX, SIZE_MAX);
         span_store_drop(exporter->store, &rest);
@@ -262,7 +266,7 @@ int exporter_new(Loop *loop, SpanStore *store, const Address *endpoint,
         client_init(&exporter->client, loop, &exporter->endpoint, on_exchanged, exporter);
         loop_add_timer(loop, &exporter->retry, on_retry, exporter);
         loop_add_timer(loop, &exporter->drain_end, on_drain_end, exporter);
-        buffer_init(&exporter->request, SIZE_MAX); /* the store bounds a piece, the batch the rest */
+        buffer_init(&exporter->request, SIZE_MAX); /* bounded by the batch and by the store */
         *ret = exporter;
         return 0;
 }

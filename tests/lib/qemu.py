@@ -131,10 +131,9 @@ class Console(threading.Thread):
         """Yields the lines as they come, until the console or the time ends."""
         deadline = time.monotonic() + seconds
         seen = 0
-        while True:
+        while (left := deadline - time.monotonic()) > 0:
             with self.changed:
-                self.changed.wait_for(lambda: self.ended or len(self.lines) > seen,
-                                      max(0, deadline - time.monotonic()))
+                self.changed.wait_for(lambda: self.ended or len(self.lines) > seen, left)
                 new = self.lines[seen:]
             if not new:
                 return

@@ -1,4 +1,4 @@
-"""A guest in a VM and all that is around it: kernel, initrd, rootspan-forwarder, rootspan-vsockd."""
+"""A guest in a VM and all that is around it: kernel, initrd, forwarder, VSOCK device."""
 
 import os
 import pathlib
@@ -90,9 +90,9 @@ class Host:
              "--tree", userland, "--kernel-modules", self.modules, "--config", config, *options],
             self.out / "mkinitrd.log")
 
-    def start_forwarder(self):
+    def start_forwarder(self, color="never"):
         self.forwarder = Service([self.programs["forwarder"], "--socket-path", self.uds,
-                                  "--file", self.trace_file, "--tree"],
+                                  "--file", self.trace_file, "--tree", "--color", color],
                                  self.out / "forwarder.log", self.tree_file)
         self.forwarder.wait_ready()
 

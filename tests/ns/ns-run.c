@@ -115,7 +115,12 @@ int main(int argc, char **argv)
         }
         TRY(pipe2(go, O_CLOEXEC));
         pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
-        TRY(pid);
+        if (pid < 0) {
+                fprintf(stderr, "ns-run: cannot make user and other namespaces: %s (see "
+                                "user_namespaces(7); a chroot forbids them, too)\n",
+                        strerror(errno));
+                return 125;
+        }
         if (pid == 0) {
                 (void)fd_close(go[1]);
                 become_pid1(argv[1], argv[2], argv + 3, go[0]);

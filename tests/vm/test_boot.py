@@ -147,7 +147,7 @@ class Static(Guest):
 
     def test_microvm(self):
         end = self.run_guest(["/bin/sh", "-c", "sed 's/^/module: /' /proc/modules; exit 3"],
-                             kind="microvm")
+                             kind="microvm", options=["--compress", "gzip"])
         spans = self.host.spans()
         check_trace(spans)
         self.assertEqual(attributes(by_name(spans, "agent"))["process.exit.code"], 3)

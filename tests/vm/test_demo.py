@@ -54,8 +54,10 @@ class Demo(unittest.TestCase):
 
     def test_interrupt_ends_everything(self):
         agent = ["/bin/sh", "-c", "echo running; exec sleep 1000"]
+        # A job in the background of a shell, which this test may be, has SIGINT ignored.
         with subprocess.Popen([*DEMO, "--out", self.out, "--", *agent], stdout=subprocess.PIPE,
-                              text=True) as process:
+                              text=True, preexec_fn=lambda: signal.signal(
+                                  signal.SIGINT, signal.SIG_DFL)) as process:
             self.assertTrue(any(line.endswith("  running\n") for line in process.stdout))
             children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
             pids = [int(pid) for pid in children.read_text().split()]

@@ -4,6 +4,7 @@ import gzip
 import lzma
 import os
 import pathlib
+import re
 import stat
 import struct
 import subprocess
@@ -142,6 +143,7 @@ class Layout(Case):
         _, by_option = self.make("--compress", "gzip", output="packed")
         _, not_packed = self.make("--compress", "none", output="plain.gz")
         self.assertEqual(gzip.decompress(by_name.read_bytes()), plain.read_bytes())
+        self.assertEqual(by_name.read_bytes()[3:8], bytes(5), "gzip's flags and time")
         self.assertEqual(by_option.read_bytes(), by_name.read_bytes())
         self.assertEqual(not_packed.read_bytes(), plain.read_bytes())
 
@@ -327,6 +329,12 @@ class Usage(Case):
         version = self.run_raw("--version")
         self.assertEqual(version.stdout, f"rootspan-mkinitrd {VERSION}\n")
 
+    def test_man_page_has_every_option_of_help_and_no_other(self):
+        options = set(re.findall(r"(?<!\S)--([a-z-]+)", self.run_raw("--help").stdout))
+        manual = pathlib.Path(os.environ["ROOTSPAN_MANUAL"]).read_text()
+        items = " ".join(line for line in manual.splitlines() if line.startswith(".It Fl"))
+        self.assertEqual(options, set(re.findall(r"(?:Fl|,) -([a-z-]+)", items)))
+
     def test_usage_errors(self):
         self.assertEqual(self.run_raw().returncode, 2)
         self.fails("is not SRC:DST[:MODE]", "--file", "x", status=2)
@@ -347,8 +355,6 @@ class Usage(Case):
 
     def test_failure_keeps_the_old_output(self):
         old = self.write("initrd.cpio", b"old")
-        (self.top / "tree").mkdir()
-        self.write("tree/secret", b"x")
         result, _ = self.make("--file", f"{self.top}/none:/x")
         self.assertEqual(result.returncode, 1)
         self.assertEqual(old.read_bytes(), b"old")

@@ -162,16 +162,22 @@ void fake_host_listen(FakeHost *host)
         assert(loop_watch(host->loop, &host->watch, host->fd, EPOLLIN) == 0);
 }
 
-void fake_host_done(FakeHost *host)
+void fake_host_close(FakeHost *host)
 {
-        for (size_t i = 0; i < host->connections_n; i++) {
+        for (size_t i = 0; i < host->connections_n; i++)
                 close_connection(&host->connections[i]);
-                loop_remove_timer(host->loop, &host->connections[i].late);
-                buffer_done(&host->connections[i].input);
-        }
         loop_unwatch(host->loop, &host->watch);
         host->fd = fd_close(host->fd);
         (void)unlink(host->path);
+}
+
+void fake_host_done(FakeHost *host)
+{
+        fake_host_close(host);
+        for (size_t i = 0; i < host->connections_n; i++) {
+                loop_remove_timer(host->loop, &host->connections[i].late);
+                buffer_done(&host->connections[i].input);
+        }
         buffer_done(&host->bodies);
 }
 

@@ -55,6 +55,9 @@ struct FakeHost {
 /* Makes up an address but does not listen. */
 void fake_host_init(FakeHost *host, Loop *loop, const HostTurn *script);
 void fake_host_listen(FakeHost *host);
+
+/* Ends all connections and listens no more. */
+void fake_host_close(FakeHost *host);
 void fake_host_done(FakeHost *host);
 
 /* The bodies as a string. */

@@ -135,9 +135,9 @@ static void test_wedges(void **state)
                 {"absent", true, {{0}}, SHORT,
                  FLUSH_UNREACHABLE, 0, 3, "", 0, ENOENT, 0},
                 {"never reads", false, {{HOST_IS_STUCK}}, SHORT,
-                 FLUSH_UNACKED, 0, 3, "", 1, 0, 0},
+                 FLUSH_UNACKED, 0, 3, "", 1, ETIMEDOUT, 0},
                 {"never answers", false, {{HOST_IS_SILENT}}, SHORT,
-                 FLUSH_UNACKED, 0, 3, "a|", 1, 0, 0},
+                 FLUSH_UNACKED, 0, 3, "a|", 1, ETIMEDOUT, 0},
                 {"resets, then well", false, {{HOST_RESETS}, {HOST_ANSWERS, OK}}, PATIENCE,
                  FLUSH_DELIVERED, 3, 0, "abc|", 2, ECONNRESET, 0},
                 {"always resets", false, {{HOST_RESETS}}, SHORT,
@@ -152,7 +152,7 @@ static void test_wedges(void **state)
                  FLUSH_UNACKED, 0, 3, "a|bc|", 1, 0, 404},
                 {"500", false, {{HOST_ANSWERS, STATUS("500")}, {HOST_ANSWERS, OK}}, PATIENCE,
                  FLUSH_UNACKED, 2, 1, "a|bc|", 1, 0, 500},
-                {"a redirection", false, {{HOST_ANSWERS, STATUS("307")}, {HOST_ANSWERS, OK}}, PATIENCE,
+                {"redirected", false, {{HOST_ANSWERS, STATUS("307")}, {HOST_ANSWERS, OK}}, PATIENCE,
                  FLUSH_UNACKED, 2, 1, "a|bc|", 1, 0, 307},
                 {"503, then well", false,
                  {{HOST_ANSWERS, STATUS("503")}, {HOST_ANSWERS, STATUS("503")}, {HOST_ANSWERS, OK}},
@@ -172,15 +172,18 @@ static void test_wedges(void **state)
                  {{HOST_HANGS_UP, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1234"},
                   {HOST_ANSWERS, OK}},
                  PATIENCE, FLUSH_DELIVERED, 3, 0, "a|abc|", 2, ECONNRESET, 0},
-                {"garbage", false, {{HOST_ANSWERS, "220 smtp.example ESMTP\r\n"}, {HOST_ANSWERS, OK}},
-                 PATIENCE, FLUSH_DELIVERED, 3, 0, "a|abc|", 2, EBADMSG, 0},
-                {"100 before", false, {{HOST_ANSWERS, "HTTP/1.1 100 Continue\r\n\r\n" OK}}, PATIENCE,
+                {"garbage", false,
+                 {{HOST_ANSWERS, "220 smtp.example ESMTP\r\n"}, {HOST_ANSWERS, OK}}, PATIENCE,
+                 FLUSH_DELIVERED, 3, 0, "a|abc|", 2, EBADMSG, 0},
+                {"100 before", false,
+                 {{HOST_ANSWERS, "HTTP/1.1 100 Continue\r\n\r\n" OK}}, PATIENCE,
                  FLUSH_DELIVERED, 3, 0, "a|bc|", 1, 0, 0},
                 {"closes between requests", false,
                  {{HOST_HANGS_UP, OK}, {HOST_ANSWERS, OK}}, PATIENCE,
                  FLUSH_DELIVERED, 3, 0, "a|bc|", 2, 0, 0},
                 {"Connection: close", false,
-                 {{HOST_ANSWERS, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"}},
+                 {{HOST_ANSWERS, "HTTP/1.1 200 OK\r\n"
+                                 "Connection: close\r\nContent-Length: 0\r\n\r\n"}},
                  PATIENCE, FLUSH_DELIVERED, 3, 0, "a|bc|", 2, 0, 0},
                 {"body until the close", false, {{HOST_HANGS_UP, "HTTP/1.1 200 OK\r\n\r\nfine"}},
                  PATIENCE, FLUSH_DELIVERED, 3, 0, "a|bc|", 2, 0, 0},
@@ -360,6 +363,29 @@ static void test_drain_ends_a_long_wait(void **state)
         fixture_done(&f);
 }
 
+/* However long the waits have become, while draining they are short. */
+static void test_drain_shortens_the_waits(void **state)
+{
+        static const HostTurn script[] = {
+                {HOST_ANSWERS, STATUS("502")}, {HOST_ANSWERS, STATUS("503")},
+                {HOST_ANSWERS, STATUS("502")}, {HOST_ANSWERS, STATUS("503")},
+                {HOST_ANSWERS, STATUS("502")}, /* the next wait takes 800 ms at least */
+                {HOST_ANSWERS, STATUS("503")}, {HOST_ANSWERS, OK},
+                {0},
+        };
+        Fixture f;
+
+        fixture_init(&f, script, true);
+        f.stop_at_failed = true;
+        add(&f, "a");
+        while (f.failed < 5)
+                run(&f);
+        f.stop_at_failed = false;
+        drain(&f, 600 * NSEC_PER_MSEC);
+        assert_int_equal(f.outcome, FLUSH_DELIVERED);
+        fixture_done(&f);
+}
+
 /* A request that is larger than the socket's buffer; the host has the last word before its end. */
 static void test_large_requests(void **state)
 {
@@ -431,6 +457,12 @@ static void test_drains_in_a_row(void **state)
         drain(&f, PATIENCE);
         assert_int_equal(f.outcome, FLUSH_DELIVERED);
         assert_string_equal(fake_host_bodies(&f.host), "a|r|");
+
+        /* What an earlier drain sent is not what a later one sent. */
+        fake_host_close(&f.host);
+        add(&f, "x");
+        drain(&f, SHORT);
+        assert_int_equal(f.outcome, FLUSH_UNREACHABLE);
         fixture_done(&f);
 }
 
@@ -445,6 +477,7 @@ int main(void)
                 UNIT_TEST(test_retry_after_is_respected),
                 UNIT_TEST(test_stale_connection),
                 UNIT_TEST(test_drain_ends_a_long_wait),
+                UNIT_TEST(test_drain_shortens_the_waits),
                 UNIT_TEST(test_large_requests),
                 UNIT_TEST(test_batches_are_limited),
                 UNIT_TEST(test_drains_in_a_row),

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -217,6 +219,22 @@ static void assert_status(const char *status_text, const char *name, const char 
                 fail_msg("%s is not %s: %.40s", name, value, line);
 }
 
+/* Something to lose that root does not have by itself. */
+static void gain_privileges(void)
+{
+        struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+        gid_t group = 0;
+
+        if (geteuid() != 0)
+                return;
+        if (syscall(SYS_capget, &header, data) < 0)
+                _exit(1);
+        data[0].inheritable = data[0].permitted;
+        if (syscall(SYS_capset, &header, data) < 0 || setgroups(1, &group) < 0)
+                _exit(2);
+}
+
 static void test_credentials(void **state)
 {
         char path[64], text[8192], id[16], byte;
@@ -229,6 +247,7 @@ static void test_credentials(void **state)
         assert_true(pid >= 0);
         if (pid == 0) {
                 close(end[0]);
+                gain_privileges();
                 if (sandbox_enter(ADDRESS_VSOCK) < 0)
                         _exit(99);
                 (void)!write(ready[1], "", 1);

@@ -115,7 +115,8 @@ class Case(unittest.TestCase):
         self.addCleanup(self.link.close)
         self.link.settimeout(PATIENCE)
         self.tracer = subprocess.Popen(
-            [TRACER, f"--link-fd={theirs.fileno()}", f"--endpoint={endpoint or 'unix:' + self.path}"],
+            [TRACER, f"--link-fd={theirs.fileno()}",
+             f"--endpoint={endpoint or 'unix:' + self.path}"],
             pass_fds=[theirs.fileno()], stderr=subprocess.PIPE)
         theirs.close()
         self.addCleanup(self.end_tracer)
@@ -264,7 +265,8 @@ class Trouble(Case):
         self.start_tracer()
         self.send_spans([1])
         self.flush(0.4)
-        self.assertEqual(self.receive_until(link.FLUSHED), [(link.FLUSHED, "unacked", 0, 2)])
+        self.assertEqual(self.receive_until(link.FLUSHED),
+                         [(link.FAILED, errno.ETIMEDOUT, 0), (link.FLUSHED, "unacked", 0, 2)])
         self.assertEqual(self.requests(host)[0][0]["name"], "span 1")
 
     def test_root_is_sent_though_the_rest_hangs(self):
@@ -274,7 +276,8 @@ class Trouble(Case):
         host.requests.get(timeout=PATIENCE)
         self.flush(2)
         self.assertEqual(self.receive_until(link.FLUSHED),
-                         [(link.ACKED,), (link.FLUSHED, "delivered", 1, 1)])
+                         [(link.FAILED, errno.ETIMEDOUT, 0), (link.ACKED,),
+                          (link.FLUSHED, "delivered", 1, 1)])
         _, _, [root] = host.requests.get()
         self.assertEqual(root["span_id"], ROOT_ID.hex())
         self.assertEqual(root["attributes"]["rootspan.spans.dropped"], 1)
