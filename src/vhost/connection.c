@@ -80,6 +80,22 @@ static void lose_guest(Connection *connection)
                 die(connection);
 }
 
+/* @n bytes of the guest have left us. */
+static void forward(Connection *connection, size_t n)
+{
+        credit_forward(&connection->credit, (uint32_t)n);
+        if (credit_is_news(&connection->credit) &&
+            !(connection->guest_shutdown & VIRTIO_VSOCK_SHUTDOWN_SEND))
+                connection->owed |= OWED_CREDIT_UPDATE;
+}
+
+/* What the guest has sent has nobody to go to. */
+static void drop_out(Connection *connection)
+{
+        forward(connection, buffer_length(&connection->out));
+        buffer_done(&connection->out);
+}
+
 /* The Unix peer has stopped to send, to receive, or both; to the guest it is our side that has. */
 static void host_has_shut(Connection *connection, uint32_t flags)
 {
@@ -87,6 +103,8 @@ static void host_has_shut(Connection *connection, uint32_t flags)
                 return;
         connection->host_shutdown |= flags;
         connection->owed |= OWED_SHUTDOWN;
+        if (flags & VIRTIO_VSOCK_SHUTDOWN_RCV)
+                drop_out(connection);
         if (connection->host_shutdown == SHUTDOWN_BOTH)
                 connection->state = CONNECTION_CLOSED;
 }
@@ -109,15 +127,6 @@ static void ask_for_credit(Connection *connection)
                 connection->asked = true;
                 connection->owed |= OWED_CREDIT_REQUEST;
         }
-}
-
-/* @n bytes of the guest have left us. */
-static void forward(Connection *connection, size_t n)
-{
-        credit_forward(&connection->credit, (uint32_t)n);
-        if (credit_is_news(&connection->credit) &&
-            !(connection->guest_shutdown & VIRTIO_VSOCK_SHUTDOWN_SEND))
-                connection->owed |= OWED_CREDIT_UPDATE;
 }
 
 /* The buffer has run empty: what waited for that can happen. */
@@ -145,13 +154,15 @@ static void flushed(Connection *connection)
         }
 }
 
-/* The Unix peer does not read any more: what the guest has sent and will send is dropped. */
+/* The Unix peer does not read any more. */
 static void host_is_deaf(Connection *connection)
 {
-        forward(connection, buffer_length(&connection->out));
-        flushed(connection);
-        if (connection->state == CONNECTION_OPEN)
+        if (connection->state == CONNECTION_OPEN) {
                 host_has_shut(connection, VIRTIO_VSOCK_SHUTDOWN_RCV);
+        } else {
+                drop_out(connection);
+                flushed(connection);
+        }
 }
 
 static void flush(Connection *connection)
@@ -489,13 +500,12 @@ size_t connection_read(Connection *connection, struct iovec *pieces, size_t n)
         got = RET_ERRNO(readv(connection->fd, pieces, (int)n));
         if (got > 0)
                 return (size_t)got;
-        if (got == 0)
-                host_has_shut(connection, connection->hung_up ? SHUTDOWN_BOTH
-                                                              : VIRTIO_VSOCK_SHUTDOWN_SEND);
-        else if (got == -EAGAIN)
+        if (got == -EAGAIN)
                 connection->readable = false;
-        else if (got != -EINTR)
-                reset(connection);
+        else if (got == 0 && !connection->hung_up)
+                host_has_shut(connection, VIRTIO_VSOCK_SHUTDOWN_SEND);
+        else if (got != -EINTR) /* the end, or ECONNRESET: it has closed with bytes unread */
+                host_has_shut(connection, SHUTDOWN_BOTH);
         return 0;
 }
 

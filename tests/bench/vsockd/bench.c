@@ -98,7 +98,7 @@ static void guest_to_host(size_t n)
         pid = fork_peer(guest_connect(&f, &s, 1000, HOST_PORT), drain, n);
         start = clock_boottime();
         while (done < n) {
-                f.queues[QUEUE_TO_GUEST].avail->ring[RING_SIZE] = f.queues[QUEUE_TO_GUEST].seen_used;
+                f.queues[QUEUE_TO_GUEST].avail->ring[f.ring_size] = f.queues[QUEUE_TO_GUEST].seen_used;
                 while (guest_poll(&f, &packet, payload))
                         guest_learn(&s, &packet);
                 if (guest_room(&s) < WRITE) {
@@ -129,7 +129,7 @@ static void host_to_guest(size_t n)
         pid = fork_peer(host_connect(&f, &s, GUEST_PORT), pour, n);
         start = clock_boottime();
         while (done < n) {
-                f.queues[QUEUE_TO_GUEST].avail->ring[RING_SIZE] = f.queues[QUEUE_TO_GUEST].seen_used;
+                f.queues[QUEUE_TO_GUEST].avail->ring[f.ring_size] = f.queues[QUEUE_TO_GUEST].seen_used;
                 if (!guest_poll(&f, &packet, payload)) {
                         wait_call(&f, QUEUE_TO_GUEST);
                         continue;

@@ -26,9 +26,9 @@
 #include "base/fd.h"
 
 enum {
-        TABLE_OFFSET = 0x1000, /* in the low region, of queue 0; the next is at twice that */
-        AVAIL_OFFSET = 0x800,  /* from the table */
-        USED_OFFSET = 0xa00,
+        TABLE_OFFSET = 0x10000, /* in the low region, of queue 0; the next is at twice that */
+        AVAIL_OFFSET = 0x8000,  /* from the table */
+        USED_OFFSET = 0xa000,
 
         MESSAGE_VERSION = 1,
         MESSAGE_NEED_REPLY = 8,
@@ -66,7 +66,7 @@ void front_end_spawn(FrontEnd *f)
 {
         int pair[2], log;
 
-        *f = (FrontEnd){.memfd = -EBADF, .buf_alloc = 256 * 1024};
+        *f = (FrontEnd){.memfd = -EBADF, .ring_size = RING_SIZE, .buf_alloc = 256 * 1024};
         f->features = UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC |
                       UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX | UINT64_C(1) << 30 |
                       UINT64_C(1) << VIRTIO_F_VERSION_1;
@@ -183,7 +183,7 @@ static void make_buffers(FrontEnd *f)
 {
         GuestQueue *queue = &f->queues[QUEUE_TO_GUEST];
 
-        for (uint16_t i = 0; i < RING_SIZE; i++) {
+        for (uint16_t i = 0; i < f->ring_size; i++) {
                 queue->table[i] = (struct vring_desc){
                         .addr = slot_address(QUEUE_TO_GUEST, i),
                         .len = RX_BUFFER_SIZE,
@@ -206,7 +206,7 @@ void front_end_restart(FrontEnd *f, const uint16_t base[static QUEUES])
                         .used_user_addr = user + USED_OFFSET,
                 };
 
-                tell_state(f, REQUEST_SET_VRING_NUM, i, RING_SIZE);
+                tell_state(f, REQUEST_SET_VRING_NUM, i, f->ring_size);
                 tell_state(f, REQUEST_SET_VRING_BASE, i, base[i]);
                 front_end_message(f, REQUEST_SET_VRING_ADDR, 0, &address, sizeof(address), NULL, 0);
                 tell_u64(f, REQUEST_SET_VRING_KICK, i, &f->queues[i].kick);
@@ -327,7 +327,7 @@ void front_end_expect_failure(FrontEnd *f, const char *words)
 
 uint64_t slot_address(unsigned queue, unsigned slot)
 {
-        return HIGH_GUEST + (queue * RING_SIZE + slot) * (uint64_t)SLOT_SIZE;
+        return HIGH_GUEST + (queue * RING_SIZE_MAX + slot) * (uint64_t)SLOT_SIZE;
 }
 
 uint8_t *slot_memory(FrontEnd *f, unsigned queue, unsigned slot)
@@ -339,7 +339,7 @@ void guest_make_available(FrontEnd *f, unsigned queue, uint16_t head)
 {
         GuestQueue *q = &f->queues[queue];
 
-        q->avail->ring[q->next_avail % RING_SIZE] = head;
+        q->avail->ring[q->next_avail % f->ring_size] = head;
         q->next_avail++;
         __atomic_store_n(&q->avail->idx, q->next_avail, __ATOMIC_SEQ_CST);
 }
@@ -355,7 +355,7 @@ void guest_kick(FrontEnd *f, unsigned queue)
 static void kick_if_asked(FrontEnd *f, unsigned queue)
 {
         GuestQueue *q = &f->queues[queue];
-        uint16_t event = __atomic_load_n((uint16_t *)&q->used->ring[RING_SIZE], __ATOMIC_SEQ_CST);
+        uint16_t event = __atomic_load_n((uint16_t *)&q->used->ring[f->ring_size], __ATOMIC_SEQ_CST);
         uint16_t before = (uint16_t)(q->next_avail - 1);
 
         if (!(f->features & UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX) ||
@@ -369,17 +369,17 @@ static uint16_t used_index(const GuestQueue *queue)
 }
 
 /* Asks for a notification of the next buffer that comes back. */
-static void arm(GuestQueue *queue)
+static void arm(const FrontEnd *f, GuestQueue *queue)
 {
-        __atomic_store_n(&queue->avail->ring[RING_SIZE], queue->seen_used, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&queue->avail->ring[f->ring_size], queue->seen_used, __ATOMIC_SEQ_CST);
 }
 
 /* Waits until @queue has a used buffer that was not seen. */
-static void wait_used(GuestQueue *queue)
+static void wait_used(const FrontEnd *f, GuestQueue *queue)
 {
         uint64_t calls;
 
-        arm(queue);
+        arm(f, queue);
         while (used_index(queue) == queue->seen_used) {
                 wait_for(queue->call, POLLIN);
                 (void)!read(queue->call, &calls, sizeof(calls));
@@ -391,17 +391,17 @@ bool guest_can_send(FrontEnd *f)
         GuestQueue *queue = &f->queues[QUEUE_FROM_GUEST];
 
         queue->seen_used = used_index(queue);
-        return (uint16_t)(queue->next_avail - queue->seen_used) < RING_SIZE;
+        return (uint16_t)(queue->next_avail - queue->seen_used) < f->ring_size;
 }
 
-void guest_send(FrontEnd *f, const Packet *packet, const void *payload)
+void guest_submit(FrontEnd *f, const Packet *packet, const void *payload)
 {
         GuestQueue *queue = &f->queues[QUEUE_FROM_GUEST];
-        uint16_t slot = queue->next_avail % RING_SIZE;
+        uint16_t slot = queue->next_avail % f->ring_size;
         uint8_t *memory = slot_memory(f, QUEUE_FROM_GUEST, slot);
 
         while (!guest_can_send(f))
-                wait_used(queue);
+                wait_used(f, queue);
         packet_format(packet, memory);
         if (payload)
                 memcpy(memory + PACKET_HEADER_SIZE, payload, packet->length);
@@ -410,6 +410,11 @@ void guest_send(FrontEnd *f, const Packet *packet, const void *payload)
                 .len = PACKET_HEADER_SIZE + packet->length,
         };
         guest_make_available(f, QUEUE_FROM_GUEST, slot);
+}
+
+void guest_send(FrontEnd *f, const Packet *packet, const void *payload)
+{
+        guest_submit(f, packet, payload);
         kick_if_asked(f, QUEUE_FROM_GUEST);
 }
 
@@ -435,24 +440,30 @@ void guest_send_op(FrontEnd *f, const GuestStream *s, uint16_t op, uint32_t flag
         guest_send(f, &packet, NULL);
 }
 
-void guest_send_data(FrontEnd *f, GuestStream *s, const void *data, size_t n)
+void guest_submit_data(FrontEnd *f, GuestStream *s, const void *data, size_t n)
 {
         Packet packet = packet_of(f, s, VIRTIO_VSOCK_OP_RW);
 
         packet.length = (uint32_t)n;
         s->sent += (uint32_t)n;
-        guest_send(f, &packet, data);
+        guest_submit(f, &packet, data);
+}
+
+void guest_send_data(FrontEnd *f, GuestStream *s, const void *data, size_t n)
+{
+        guest_submit_data(f, s, data, n);
+        kick_if_asked(f, QUEUE_FROM_GUEST);
 }
 
 bool guest_poll(FrontEnd *f, Packet *packet, uint8_t *payload)
 {
         GuestQueue *queue = &f->queues[QUEUE_TO_GUEST];
-        struct vring_used_elem *element = &queue->used->ring[queue->seen_used % RING_SIZE];
+        struct vring_used_elem *element = &queue->used->ring[queue->seen_used % f->ring_size];
         const uint8_t *memory;
 
         if (used_index(queue) == queue->seen_used)
                 return false;
-        assert_true(element->id < RING_SIZE);
+        assert_true(element->id < f->ring_size);
         memory = slot_memory(f, QUEUE_TO_GUEST, element->id);
         assert_int_equal(packet_parse(memory, PACKET_HEADER_SIZE, packet), 0);
         assert_int_equal(element->len, PACKET_HEADER_SIZE + packet->length);
@@ -467,7 +478,7 @@ bool guest_poll(FrontEnd *f, Packet *packet, uint8_t *payload)
 
 void guest_receive(FrontEnd *f, Packet *packet, uint8_t *payload)
 {
-        wait_used(&f->queues[QUEUE_TO_GUEST]);
+        wait_used(f, &f->queues[QUEUE_TO_GUEST]);
         assert_true(guest_poll(f, packet, payload));
 }
 
@@ -489,7 +500,7 @@ void guest_wait_taken(FrontEnd *f)
 
         for (queue->seen_used = used_index(queue); queue->seen_used != queue->next_avail;
              queue->seen_used = used_index(queue))
-                wait_used(queue);
+                wait_used(f, queue);
 }
 
 void guest_expect_silence(FrontEnd *f)
@@ -501,6 +512,19 @@ void guest_expect_silence(FrontEnd *f)
                 guest_send_op(f, &nobody, VIRTIO_VSOCK_OP_CREDIT_UPDATE, 0);
                 guest_expect(f, &nobody, VIRTIO_VSOCK_OP_RST);
         }
+}
+
+void guest_expect_rest(FrontEnd *f)
+{
+        struct pollfd kicks[QUEUES];
+
+        for (unsigned i = 0; i < QUEUES; i++)
+                kicks[i] = (struct pollfd){.fd = f->queues[i].kick, .events = POLLIN};
+        do {
+                guest_expect_silence(f);
+        } while (poll(kicks, QUEUES, 0) > 0);
+        /* The last kick has been read; what follows from it comes before the next message. */
+        (void)ask_u64(f, REQUEST_GET_FEATURES);
 }
 
 uint32_t guest_room(const GuestStream *s)
@@ -548,6 +572,39 @@ int host_connect(FrontEnd *f, GuestStream *s, uint32_t guest_port)
         host_read(fd, line, (size_t)n);
         assert_memory_equal(line, expected, (size_t)n);
         return fd;
+}
+
+void guest_stuff(FrontEnd *f, GuestStream *s)
+{
+        uint8_t bytes[32 * 1024], payload[RX_BUFFER_SIZE];
+        Packet packet;
+
+        while (guest_room(s) >= 2 * sizeof(bytes)) {
+                pattern_fill(bytes, sizeof(bytes), s->sent);
+                guest_send_data(f, s, bytes, sizeof(bytes));
+                guest_wait_taken(f);
+                while (guest_poll(f, &packet, payload))
+                        guest_learn(s, &packet);
+        }
+}
+
+/* Its period is none that a buffer has. */
+static uint8_t pattern(size_t i)
+{
+        return (uint8_t)(i * 7 + i / 251);
+}
+
+void pattern_fill(uint8_t *data, size_t n, size_t at)
+{
+        for (size_t i = 0; i < n; i++)
+                data[i] = pattern(at + i);
+}
+
+void pattern_check(const uint8_t *data, size_t n, size_t at)
+{
+        for (size_t i = 0; i < n; i++)
+                if (data[i] != pattern(at + i))
+                        fail_msg("byte %zu is wrong", at + i);
 }
 
 static struct sockaddr_un unix_address(const char *path)

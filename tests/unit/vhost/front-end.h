@@ -14,15 +14,16 @@
 
 enum {
         GUEST_CID = 42,
-        RING_SIZE = 128,
-        SLOT_SIZE = 128 * 1024,     /* of memory for each buffer of either queue */
+        RING_SIZE = 128, /* as QEMU's PCI device has it */
+        RING_SIZE_MAX = 1024, /* and the one on MMIO */
+        SLOT_SIZE = 68 * 1024,  /* of memory for each buffer of either queue */
         RX_BUFFER_SIZE = 44 + 3732, /* as Linux's driver makes them */
         WAIT_MSEC = 20 * 1000,
 };
 
 /* Two regions, with nothing between them, at unlike places in the three address spaces. */
 #define LOW_SIZE UINT64_C(0x100000) /* the rings */
-#define HIGH_SIZE ((uint64_t)2 * RING_SIZE * SLOT_SIZE)
+#define HIGH_SIZE ((uint64_t)2 * RING_SIZE_MAX * SLOT_SIZE)
 #define LOW_GUEST UINT64_C(0x10000)
 #define HIGH_GUEST UINT64_C(0x100000000)
 #define LOW_USER UINT64_C(0x7f0000000000)
@@ -45,6 +46,7 @@ typedef struct FrontEnd {
         char uds[96];
         char log[96];
         uint64_t features;
+        uint16_t ring_size; /* RING_SIZE unless changed between spawn and start */
         int memfd;
         uint8_t *memory; /* the file: low region, then high region */
         GuestQueue queues[QUEUES];
@@ -89,10 +91,13 @@ uint8_t *slot_memory(FrontEnd *f, unsigned queue, unsigned slot);
 void guest_make_available(FrontEnd *f, unsigned queue, uint16_t head);
 void guest_kick(FrontEnd *f, unsigned queue);
 
-/* Puts one packet into the queue, and kicks if the device has asked to be. */
+/* Puts one packet into the queue, without a kick. */
+void guest_submit(FrontEnd *f, const Packet *packet, const void *payload);
+/* The same, and kicks if the device has asked to be. */
 void guest_send(FrontEnd *f, const Packet *packet, const void *payload);
 void guest_send_op(FrontEnd *f, const GuestStream *s, uint16_t op, uint32_t flags);
 void guest_send_data(FrontEnd *f, GuestStream *s, const void *data, size_t n);
+void guest_submit_data(FrontEnd *f, GuestStream *s, const void *data, size_t n);
 /* Is there room in the transmit queue? */
 bool guest_can_send(FrontEnd *f);
 /* Takes one packet if there is one; @payload has room for RX_BUFFER_SIZE. */
@@ -102,6 +107,8 @@ void guest_receive(FrontEnd *f, Packet *packet, uint8_t *payload);
 Packet guest_expect(FrontEnd *f, const GuestStream *s, uint16_t op);
 /* Nothing is under way to the guest: whatever was to come has come. */
 void guest_expect_silence(FrontEnd *f);
+/* Nor will the device look at the queues again without a kick. */
+void guest_expect_rest(FrontEnd *f);
 /* Waits until all that was put into the transmit queue was taken out. */
 void guest_wait_taken(FrontEnd *f);
 
@@ -111,6 +118,14 @@ void guest_learn(GuestStream *s, const Packet *packet);
 /* Streams that are open at the end; the Unix socket is returned. */
 int guest_connect(FrontEnd *f, GuestStream *s, uint32_t guest_port, uint32_t host_port);
 int host_connect(FrontEnd *f, GuestStream *s, uint32_t guest_port);
+
+/* Sends the pattern to a peer that does not read it, until there is credit for less
+ * than 64 KiB. */
+void guest_stuff(FrontEnd *f, GuestStream *s);
+
+/* What streams carry: byte number @at and those behind it. */
+void pattern_fill(uint8_t *data, size_t n, size_t at);
+void pattern_check(const uint8_t *data, size_t n, size_t at);
 
 /* The host's side, non-blocking sockets. */
 int host_listen(FrontEnd *f, uint32_t port);

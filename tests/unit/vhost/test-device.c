@@ -18,27 +18,8 @@
 enum {
         PORT = 10240,
         BULK = 8 * 1024 * 1024,
-        SHUT_GUEST_BOTH = VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND,
+        SHUTDOWN_BOTH = VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND,
 };
-
-/* A pattern with a period that no buffer size shares. */
-static uint8_t pattern(size_t i)
-{
-        return (uint8_t)(i * 7 + i / 251);
-}
-
-static void fill(uint8_t *data, size_t n, size_t at)
-{
-        for (size_t i = 0; i < n; i++)
-                data[i] = pattern(at + i);
-}
-
-static void check(const uint8_t *data, size_t n, size_t at)
-{
-        for (size_t i = 0; i < n; i++)
-                if (data[i] != pattern(at + i))
-                        fail_msg("byte %zu is wrong", at + i);
-}
 
 static void test_guest_connects(void **state)
 {
@@ -52,7 +33,7 @@ static void test_guest_connects(void **state)
         guest_send_data(&f, &s, "hello", 5);
         host_read(fd, bytes, 5);
         assert_memory_equal(bytes, "hello", 5);
-        guest_send_op(&f, &s, VIRTIO_VSOCK_OP_SHUTDOWN, SHUT_GUEST_BOTH);
+        guest_send_op(&f, &s, VIRTIO_VSOCK_OP_SHUTDOWN, SHUTDOWN_BOTH);
         guest_expect(&f, &s, VIRTIO_VSOCK_OP_RST);
         host_expect_eof(fd);
         close(fd);
@@ -76,7 +57,7 @@ static void test_host_connects(void **state)
         assert_memory_equal(payload, "hello", 5);
         close(fd);
         packet = guest_expect(&f, &s, VIRTIO_VSOCK_OP_SHUTDOWN);
-        assert_int_equal(packet.flags, SHUT_GUEST_BOTH);
+        assert_int_equal(packet.flags, SHUTDOWN_BOTH);
         guest_send_op(&f, &s, VIRTIO_VSOCK_OP_RST, 0);
         guest_expect_silence(&f);
         assert_int_equal(front_end_kill(&f), 0);
@@ -292,8 +273,8 @@ static void test_guest_half_closes(void **state)
         assert_memory_equal(payload, "answer", 6);
         close(fd);
         packet = guest_expect(&f, &s, VIRTIO_VSOCK_OP_SHUTDOWN);
-        assert_int_equal(packet.flags, SHUT_GUEST_BOTH);
-        guest_send_op(&f, &s, VIRTIO_VSOCK_OP_SHUTDOWN, SHUT_GUEST_BOTH);
+        assert_int_equal(packet.flags, SHUTDOWN_BOTH);
+        guest_send_op(&f, &s, VIRTIO_VSOCK_OP_SHUTDOWN, SHUTDOWN_BOTH);
         guest_expect(&f, &s, VIRTIO_VSOCK_OP_RST);
         assert_int_equal(front_end_kill(&f), 0);
 }
@@ -335,7 +316,7 @@ static void test_host_half_closes(void **state)
         packet = guest_expect(&f, &s, VIRTIO_VSOCK_OP_SHUTDOWN);
         assert_int_equal(packet.flags, VIRTIO_VSOCK_SHUTDOWN_SEND);
         guest_send_data(&f, &s, "answer", 6);
-        guest_send_op(&f, &s, VIRTIO_VSOCK_OP_SHUTDOWN, SHUT_GUEST_BOTH);
+        guest_send_op(&f, &s, VIRTIO_VSOCK_OP_SHUTDOWN, SHUTDOWN_BOTH);
         guest_expect(&f, &s, VIRTIO_VSOCK_OP_RST);
         host_read(fd, bytes, 6);
         host_expect_eof(fd);
@@ -361,6 +342,31 @@ static void test_host_stops_reading(void **state)
         assert_int_equal(packet.length, 5);
         close(fd);
         guest_expect(&f, &s, VIRTIO_VSOCK_OP_SHUTDOWN);
+        assert_int_equal(front_end_kill(&f), 0);
+}
+
+/* The peer closes with bytes unread, and more of them waiting: what it has said itself still arrives. */
+static void test_host_closes_early(void **state)
+{
+        uint8_t payload[RX_BUFFER_SIZE];
+        bool answered = false;
+        GuestStream s;
+        Packet packet;
+        FrontEnd f;
+        int fd;
+
+        front_end_boot(&f);
+        fd = guest_connect(&f, &s, 1000, PORT);
+        guest_stuff(&f, &s);
+        host_write(fd, "no", 2);
+        close(fd);
+        do {
+                guest_receive(&f, &packet, payload);
+                assert_int_not_equal(packet.op, VIRTIO_VSOCK_OP_RST);
+                answered = answered || packet.op == VIRTIO_VSOCK_OP_RW;
+        } while (packet.op != VIRTIO_VSOCK_OP_SHUTDOWN || packet.flags != SHUTDOWN_BOTH);
+        assert_true(answered);
+        guest_send_op(&f, &s, VIRTIO_VSOCK_OP_RST, 0);
         assert_int_equal(front_end_kill(&f), 0);
 }
 
@@ -390,13 +396,13 @@ static void echo_host(int fd, Echo *echo)
         ssize_t n;
 
         if (echo->sent < BULK) {
-                fill(bytes, sizeof(bytes), echo->sent);
+                pattern_fill(bytes, sizeof(bytes), echo->sent);
                 n = send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
                 echo->sent += n > 0 ? (size_t)n : 0;
         }
         n = read(fd, bytes, sizeof(bytes));
         if (n > 0) {
-                check(bytes, (size_t)n, echo->received);
+                pattern_check(bytes, (size_t)n, echo->received);
                 echo->received += (size_t)n;
         }
 }
@@ -413,17 +419,17 @@ static void echo_guest(FrontEnd *f, GuestStream *s, Echo *echo)
         if (n > BULK - echo->sent)
                 n = BULK - echo->sent;
         if (n > 0 && guest_can_send(f)) {
-                fill(bytes, n, echo->sent);
+                pattern_fill(bytes, n, echo->sent);
                 guest_send_data(f, s, bytes, n);
                 echo->sent += n;
         }
-        for (int i = 0; i < RING_SIZE && guest_poll(f, &packet, payload); i++) {
+        for (int i = 0; i < f->ring_size && guest_poll(f, &packet, payload); i++) {
                 guest_learn(s, &packet);
                 if (packet.op == VIRTIO_VSOCK_OP_CREDIT_REQUEST)
                         guest_send_op(f, s, VIRTIO_VSOCK_OP_CREDIT_UPDATE, 0);
                 if (packet.op != VIRTIO_VSOCK_OP_RW)
                         continue;
-                check(payload, packet.length, echo->received);
+                pattern_check(payload, packet.length, echo->received);
                 echo->received += packet.length;
                 s->read += packet.length;
                 if (s->read % (128 * 1024) < packet.length)
@@ -432,7 +438,7 @@ static void echo_guest(FrontEnd *f, GuestStream *s, Echo *echo)
 }
 
 /* Many MiB in both directions at once, through every kind of backpressure. */
-static void bulk(uint64_t without_feature)
+static void bulk(uint16_t ring_size, uint64_t without_feature)
 {
         Echo host = {0}, guest = {0};
         struct pollfd polls[2];
@@ -441,6 +447,7 @@ static void bulk(uint64_t without_feature)
         int fd;
 
         front_end_spawn(&f);
+        f.ring_size = ring_size;
         front_end_start(&f);
         if (without_feature) {
                 uint16_t base[QUEUES];
@@ -459,7 +466,7 @@ static void bulk(uint64_t without_feature)
                 polls[1] = (struct pollfd){.fd = f.queues[QUEUE_TO_GUEST].call, .events = POLLIN};
                 if (host.sent < BULK)
                         polls[0].events |= POLLOUT;
-                f.queues[0].avail->ring[RING_SIZE] = f.queues[0].seen_used;
+                f.queues[0].avail->ring[f.ring_size] = f.queues[0].seen_used;
                 /* Short, since a used transmit buffer does not notify here. */
                 assert_true(poll(polls, 2, 10) >= 0);
                 (void)!read(polls[1].fd, &calls, sizeof(calls));
@@ -470,12 +477,17 @@ static void bulk(uint64_t without_feature)
 
 static void test_bulk(void **state)
 {
-        bulk(0);
+        bulk(RING_SIZE, 0);
 }
 
 static void test_bulk_without_event_index(void **state)
 {
-        bulk(UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX);
+        bulk(RING_SIZE, UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX);
+}
+
+static void test_bulk_through_large_queues(void **state)
+{
+        bulk(RING_SIZE_MAX, 0);
 }
 
 /* A Unix peer that does not read: the guest gets its credit and not a byte more. */
@@ -503,7 +515,7 @@ static void test_backpressure(void **state)
                                 break;
                         continue;
                 }
-                fill(bytes, n, sent);
+                pattern_fill(bytes, n, sent);
                 guest_send_data(&f, &s, bytes, n);
                 sent += n;
                 guest_wait_taken(&f);
@@ -516,7 +528,7 @@ static void test_backpressure(void **state)
                 size_t n = sent - received < sizeof(bytes) ? sent - received : sizeof(bytes);
 
                 host_read(fd, bytes, n);
-                check(bytes, n, received);
+                pattern_check(bytes, n, received);
                 received += n;
         }
         packet = guest_expect(&f, &s, VIRTIO_VSOCK_OP_CREDIT_UPDATE); /* now it may go on */
@@ -563,12 +575,12 @@ static void test_guest_without_room(void **state)
         front_end_boot(&f);
         f.buf_alloc = 10000;
         fd = host_connect(&f, &s, 1024);
-        fill(bytes, sizeof(bytes), 0);
+        pattern_fill(bytes, sizeof(bytes), 0);
         host_write(fd, bytes, sizeof(bytes));
         while (got < 10000) {
                 guest_receive(&f, &packet, payload);
                 assert_int_equal(packet.op, VIRTIO_VSOCK_OP_RW);
-                check(payload, packet.length, got);
+                pattern_check(payload, packet.length, got);
                 got += packet.length;
         }
         assert_int_equal(got, 10000);
@@ -582,7 +594,7 @@ static void test_guest_without_room(void **state)
         while (got < sizeof(bytes)) {
                 guest_receive(&f, &packet, payload);
                 assert_int_equal(packet.op, VIRTIO_VSOCK_OP_RW);
-                check(payload, packet.length, got);
+                pattern_check(payload, packet.length, got);
                 got += packet.length;
         }
         close(fd);
@@ -590,76 +602,59 @@ static void test_guest_without_room(void **state)
 }
 
 /* Answers that find no buffer wait, and the guest's packets with them: nothing grows, all is answered. */
-static void test_guest_without_buffers(void **state)
+static void without_buffers(uint16_t ring_size)
 {
-        enum { PACKETS = 1000 };
+        enum { PACKETS = 4000 };
         GuestStream s = {.host_port = 5};
         uint8_t payload[RX_BUFFER_SIZE];
-        GuestQueue *queue;
+        unsigned sent = 0;
         Packet packet;
-        unsigned sent;
         FrontEnd f;
 
-        front_end_boot(&f);
-        queue = &f.queues[QUEUE_TO_GUEST];
-        for (sent = 0; guest_can_send(&f) && sent < PACKETS; sent++) {
-                s.guest_port = sent;
-                guest_send_op(&f, &s, VIRTIO_VSOCK_OP_RW, 0);
-                if (sent == RING_SIZE - 1)
-                        guest_wait_taken(&f);
-        }
-        assert_true(sent >= RING_SIZE);
+        front_end_spawn(&f);
+        f.ring_size = ring_size;
+        front_end_start(&f);
         for (unsigned i = 0; i < PACKETS; i++) {
-                guest_receive(&f, &packet, payload);
-                assert_int_equal(packet.op, VIRTIO_VSOCK_OP_RST);
-                assert_int_equal(packet.dst_port, i);
                 for (; sent < PACKETS && guest_can_send(&f); sent++) {
                         s.guest_port = sent;
                         guest_send_op(&f, &s, VIRTIO_VSOCK_OP_RW, 0);
                 }
+                guest_receive(&f, &packet, payload);
+                assert_int_equal(packet.op, VIRTIO_VSOCK_OP_RST);
+                assert_int_equal(packet.dst_port, i);
         }
-        assert_int_equal(queue->seen_used, PACKETS);
         assert_int_equal(front_end_kill(&f), 0);
+}
+
+static void test_guest_without_buffers(void **state)
+{
+        without_buffers(RING_SIZE);
+        without_buffers(RING_SIZE_MAX);
 }
 
 /* The VM is killed with its last bytes in the queue and in our buffer: they arrive, then EOF. */
 static void test_death_with_data_in_flight(void **state)
 {
         static uint8_t bytes[65536];
-        size_t sent = 0, received = 0;
-        uint8_t payload[RX_BUFFER_SIZE];
+        size_t received = 0;
         GuestStream s;
-        Packet packet;
         FrontEnd f;
         int fd;
 
         front_end_boot(&f);
         fd = guest_connect(&f, &s, 1000, PORT);
-        while (guest_room(&s) >= sizeof(bytes)) {
-                fill(bytes, sizeof(bytes), sent);
-                guest_send_data(&f, &s, bytes, sizeof(bytes));
-                sent += sizeof(bytes);
-                guest_wait_taken(&f);
-                while (guest_poll(&f, &packet, payload))
-                        guest_learn(&s, &packet);
-        }
-        /* The last ones without a kick, as if the VM had died just then. */
-        assert_int_equal(kill(f.pid, SIGSTOP), 0);
-        while (guest_room(&s) > 0) {
-                fill(bytes, 1000, sent);
-                if (guest_room(&s) < 1000)
-                        break;
-                guest_send_data(&f, &s, bytes, 1000);
-                sent += 1000;
-        }
+        guest_stuff(&f, &s);
+        guest_expect_rest(&f);
+        assert_true(guest_room(&s) >= 1000);
+        pattern_fill(bytes, 1000, s.sent);
+        guest_submit_data(&f, &s, bytes, 1000); /* it dies before it can kick */
         close(f.socket);
         f.socket = -EBADF;
-        assert_int_equal(kill(f.pid, SIGCONT), 0);
-        while (received < sent) {
-                size_t n = sent - received < sizeof(bytes) ? sent - received : sizeof(bytes);
+        while (received < s.sent) {
+                size_t n = s.sent - received < sizeof(bytes) ? s.sent - received : sizeof(bytes);
 
                 host_read(fd, bytes, n);
-                check(bytes, n, received);
+                pattern_check(bytes, n, received);
                 received += n;
         }
         host_expect_eof(fd);
@@ -702,7 +697,8 @@ static void test_guest_reboots(void **state)
 
         front_end_boot(&f);
         fd = host_connect(&f, &s, 1024);
-        guest_send_data(&f, &s, "last", 4);
+        guest_expect_rest(&f);
+        guest_submit_data(&f, &s, "last", 4); /* it is off before it can kick */
         front_end_stop(&f, base);
         for (unsigned i = 0; i < QUEUES; i++) {
                 memset(f.queues[i].avail, 0, 4);
@@ -814,9 +810,11 @@ int main(void)
                 UNIT_TEST(test_guest_stops_reading),
                 UNIT_TEST(test_host_half_closes),
                 UNIT_TEST(test_host_stops_reading),
+                UNIT_TEST(test_host_closes_early),
                 UNIT_TEST(test_guest_resets),
                 UNIT_TEST(test_bulk),
                 UNIT_TEST(test_bulk_without_event_index),
+                UNIT_TEST(test_bulk_through_large_queues),
                 UNIT_TEST(test_backpressure),
                 UNIT_TEST(test_guest_exceeds_credit),
                 UNIT_TEST(test_guest_without_room),

@@ -9,21 +9,6 @@
 
 enum { SHUTDOWN_BOTH = VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND };
 
-/* Sends as much as there is credit for, to a peer that reads none of it. */
-static void stuff(FrontEnd *f, GuestStream *s)
-{
-        static const uint8_t bytes[32768];
-        uint8_t payload[RX_BUFFER_SIZE];
-        Packet packet;
-
-        while (guest_room(s) >= sizeof(bytes)) {
-                guest_send_data(f, s, bytes, sizeof(bytes));
-                guest_wait_taken(f);
-                while (guest_poll(f, &packet, payload))
-                        guest_learn(s, &packet);
-        }
-}
-
 static void test_stuck_connections(void **state)
 {
         GuestStream closing, closed, open;
@@ -36,7 +21,7 @@ static void test_stuck_connections(void **state)
         front_end_boot(&f);
         open_fd = guest_connect(&f, &open, 4, 10240);
         closing_fd = guest_connect(&f, &closing, 2, 10240);
-        stuff(&f, &closing);
+        guest_stuff(&f, &closing);
         guest_send_op(&f, &closing, VIRTIO_VSOCK_OP_SHUTDOWN, SHUTDOWN_BOTH);
         closed_fd = guest_connect(&f, &closed, 3, 10240);
         close(closed_fd);
@@ -75,7 +60,7 @@ static void test_lingering(void **state)
 
         front_end_boot(&f);
         fd = guest_connect(&f, &s, 1000, 10240);
-        stuff(&f, &s);
+        guest_stuff(&f, &s);
         assert_int_equal(front_end_kill(&f), 0);
         close(fd);
 }
