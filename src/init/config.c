@@ -226,10 +226,11 @@ static int set_port(const char *value, uint32_t *ret)
         uint32_t port;
 
         if (strncmp(value, "0x", 2) == 0 && strlen(value) <= 6) {
-                char digits[5] = "0000";
+                size_t n = strlen(value) - 2;
+                char digits[] = "0000";
 
-                memcpy(digits + 6 - strlen(value), value + 2, strlen(value) - 2);
-                if (strlen(value) == 2 || parse_hex(digits, 4, bytes, 2) < 0)
+                memcpy(digits + (4 - n), value + 2, n);
+                if (n == 0 || parse_hex(digits, 4, bytes, 2) < 0)
                         return -EINVAL;
                 port = (uint32_t)(bytes[0] << 8 | bytes[1]);
         } else if (parse_u32(value, strlen(value), UINT16_MAX, &port) < 0) {

@@ -176,7 +176,8 @@ static void packet_of_4_gib(FrontEnd *f)
 static void indirect(FrontEnd *f, const struct vring_desc *table, size_t n, uint32_t length,
                      uint16_t flags)
 {
-        memcpy(slot_memory(f, OUT, TABLE_SLOT), table, n * sizeof(*table));
+        if (n > 0)
+                memcpy(slot_memory(f, OUT, TABLE_SLOT), table, n * sizeof(*table));
         submit_one(f, (struct vring_desc){
                               .addr = slot_address(OUT, TABLE_SLOT),
                               .len = length,
