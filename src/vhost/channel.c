@@ -1,5 +1,5 @@
-/* The socket to the front end. It never reads beyond a message, since descriptors come with its first
- * byte. */
+/* The socket to the front end. It never reads beyond a message, since descriptors come with its
+ * first byte. */
 
 #include "vhost/channel.h"
 

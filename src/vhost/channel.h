@@ -1,7 +1,7 @@
 #pragma once
 
-/* The socket to the front end: puts messages and their descriptors together as they arrive, however they
- * were cut, and sends replies. */
+/* The socket to the front end: puts messages and their descriptors together as they arrive, however
+ * they were cut, and sends replies. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -27,13 +27,13 @@ typedef struct Channel {
 void channel_init(Channel *channel, int fd);
 void channel_done(Channel *channel);
 
-/* Reads on, to the end of one message at the most. Returns 0 when it is complete, CHANNEL_*, -EBADMSG for
- * a header that is none, -E2BIG for too many descriptors, or -errno. */
+/* Reads on, to the end of one message at the most. Returns 0 when it is complete, CHANNEL_*,
+ * -EBADMSG for a header that is none, -E2BIG for too many descriptors, or -errno. */
 int channel_receive(Channel *channel);
 
 /* Makes room for the next message; descriptors that nobody took over are closed. */
 void channel_forget(Channel *channel);
 
-/* Replies to @request. Does not wait: the front end asks one thing at a time, so there is room, or it is
- * no front end. Returns 0 or -errno. */
+/* Replies to @request. Does not wait: the front end asks one thing at a time, so there is room, or
+ * it is no front end. Returns 0 or -errno. */
 int channel_reply(Channel *channel, Request request, const void *payload, size_t n);

@@ -1,9 +1,9 @@
 /* One stream. Its life is a table: for each state, what a packet of the guest does; an empty cell
  * resets the connection, since the guest broke the protocol.
  *
- * The payload of the guest goes from its memory straight to the socket. Only what the socket does not
- * take at once is copied, and credit keeps that within CREDIT_BUFFER. In the other direction nothing is
- * ever copied: bytes stay in the socket until the guest has room for them. */
+ * The payload of the guest goes from its memory straight to the socket. Only what the socket does
+ * not take at once is copied, and credit keeps that within CREDIT_BUFFER. In the other direction
+ * nothing is ever copied: bytes stay in the socket until the guest has room for them. */
 
 #include "vhost/connection.h"
 
@@ -84,7 +84,7 @@ static void lose_guest(Connection *connection)
 static void forward(Connection *connection, size_t n)
 {
         credit_forward(&connection->credit, (uint32_t)n);
-        if (credit_is_news(&connection->credit) &&
+        if (credit_is_news(&connection->credit) && connection->state != CONNECTION_LINGER &&
             !(connection->guest_shutdown & VIRTIO_VSOCK_SHUTDOWN_SEND))
                 connection->owed |= OWED_CREDIT_UPDATE;
 }

@@ -1,9 +1,9 @@
 #pragma once
 
 /* One stream between a port of the guest and a Unix socket. It turns packets of the guest into what
- * happens on the socket, and what happens on the socket into packets that it owes the guest; those are
- * fetched from it when there is room in the guest's queue. It waits for nothing and frees nothing:
- * its owner looks at its state after every call. */
+ * happens on the socket, and what happens on the socket into packets that it owes the guest; those
+ * are fetched from it when there is room in the guest's queue. It waits for nothing and frees
+ * nothing: its owner looks at its state after every call. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -52,7 +52,8 @@ void connection_init_open(Connection *connection, int fd, const Packet *request)
 /* Closes the socket, which nobody may be watching any more. */
 void connection_done(Connection *connection);
 
-/* A packet of the guest for this connection, its payload in @n pieces of memory, which are changed. */
+/* A packet of the guest for this connection, its payload in @n pieces of memory, which are
+ * changed. */
 void connection_on_packet(Connection *connection, const Packet *packet, struct iovec *pieces,
                           size_t n);
 
@@ -77,8 +78,8 @@ bool connection_wants_to_send(const Connection *connection);
 /* Fills in the next packet without payload that it owes. Returns false if there is none. */
 bool connection_next_packet(Connection *connection, Packet *packet);
 
-/* Reads bytes for the guest into @n pieces, which are cut to what the guest has room for. Returns how
- * many, 0 if there are none for now. */
+/* Reads bytes for the guest into @n pieces, which are cut to what the guest has room for. Returns
+ * how many, 0 if there are none for now. */
 size_t connection_read(Connection *connection, struct iovec *pieces, size_t n);
 
 /* Fills in the header of a packet with @length of these bytes. */

@@ -1,8 +1,8 @@
 #pragma once
 
-/* Flow control of one stream, in both directions (virtio 1.2, section 5.10.6.3). Each side tells the
- * other how large its buffer is and how many bytes have left it; the sender must never have more
- * bytes under way than fit. All counters run freely in 32 bits. */
+/* Flow control of one stream, in both directions (virtio 1.2, section 5.10.6.3). Each side tells
+ * the other how large its buffer is and how many bytes have left it; the sender must never have
+ * more bytes under way than fit. All counters run freely in 32 bits. */
 
 #include <stdbool.h>
 #include <stdint.h>

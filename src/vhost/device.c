@@ -1,6 +1,7 @@
-/* The device's wiring. Callbacks only note what has become possible; the pump, a deferred event source
- * that is enabled for one round at a time, moves packets between the queues and the connections, with a
- * budget for each round, so that messages and other sockets have their turns. */
+/* The device's wiring. Callbacks only note what has become possible; the pump, a deferred event
+ * source that is enabled for one round at a time, moves packets between the queues and the
+ * connections, with a budget for each round, so that messages and other sockets have their
+ * turns. */
 
 #include "vhost/device.h"
 
@@ -173,7 +174,8 @@ static int on_message(sd_event_source *source, int fd, uint32_t events, void *us
         return 0;
 }
 
-int device_new(sd_event *event, const char *uds_path, int listener, uint32_t guest_cid, Device **ret)
+int device_new(sd_event *event, const char *uds_path, int listener, uint32_t guest_cid,
+               Device **ret)
 {
         Device *device = calloc(1, sizeof(*device));
         int r;

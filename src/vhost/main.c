@@ -1,5 +1,5 @@
-/* rootspan-vsockd: a VSOCK device for one virtual machine. Sets everything up that needs more than the
- * sandbox allows, says READY, enters the sandbox and serves until the front end goes. */
+/* rootspan-vsockd: a VSOCK device for one virtual machine. Sets everything up that needs more than
+ * the sandbox allows, says READY, enters the sandbox and serves until the front end goes. */
 
 #include <errno.h>
 #include <signal.h>

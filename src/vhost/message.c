@@ -1,5 +1,5 @@
-/* vhost-user messages, bytes to structs. A table says for each request what its payload is; each form
- * of payload has a parser, which gets exactly as many bytes as the header announced. */
+/* vhost-user messages, bytes to structs. A table says for each request what its payload is; each
+ * form of payload has a parser, which gets exactly as many bytes as the header announced. */
 
 #include "vhost/message.h"
 

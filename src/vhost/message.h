@@ -1,7 +1,7 @@
 #pragma once
 
-/* One message of the vhost-user protocol: a 12-byte header, a payload whose form the request says, and
- * file descriptors beside it. Numbers are in the byte order of the machine. */
+/* One message of the vhost-user protocol: a 12-byte header, a payload whose form the request says,
+ * and file descriptors beside it. Numbers are in the byte order of the machine. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* Between the guest's queues and its connections. Nothing the guest does makes memory grow without
- * bound: packets owed to it are flags of their connection, answers to packets without a connection wait in
- * a short queue, and when that is full no packet is taken from the guest. */
+ * bound: packets owed to it are flags of their connection, answers to packets without a connection
+ * wait in a short queue, and when that is full no packet is taken from the guest. */
 
 #include "vhost/mux.h"
 
@@ -254,8 +254,8 @@ static size_t give_data(Mux *mux, VirtQueue *queue, const Batch *batch, Connecti
         return i;
 }
 
-/* One turn: a packet that is owed, or a batch of data of the first connection in the queue. Returns how
- * many packets were sent, -EAGAIN if there is no buffer, or -EBADMSG. */
+/* One turn: a packet that is owed, or a batch of data of the first connection in the queue. Returns
+ * how many packets were sent, -EAGAIN if there is no buffer, or -EBADMSG. */
 static ssize_t take_turn(Mux *mux, VirtQueue *queue)
 {
         Stream *stream = mux->n_resets > 0 ? NULL : streams_first_ready(mux->streams);

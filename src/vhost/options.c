@@ -1,5 +1,5 @@
-/* The command line: a table of options, from which getopt's input, the help text and the error messages
- * are made. Names follow the vhost-user backend conventions where those have one. */
+/* The command line: a table of options, from which getopt's input, the help text and the error
+ * messages are made. Names follow the vhost-user backend conventions where those have one. */
 
 #include "vhost/options.h"
 
@@ -92,10 +92,12 @@ static const struct {
          set_uds_path},
         {"guest-cid", "CID", "a number from 3 to 4294967294", "the guest's address", set_guest_cid},
         {"socket-path", "PATH", "a path", "listen here for the front end (QEMU)", set_socket_path},
-        {"fd", "NUMBER", "a number from 3 on", "inherited socket that the front end is connected to",
-         set_fd},
-        {"log-level", "LEVEL", "error, warning, info or debug", "what to log (info)", set_log_level},
-        {"print-capabilities", NULL, NULL, "print what the device can do, as JSON", .act = print_capabilities},
+        {"fd", "NUMBER", "a number from 3 on",
+         "inherited socket that the front end is connected to", set_fd},
+        {"log-level", "LEVEL", "error, warning, info or debug",
+         "what to log (info)", set_log_level},
+        {"print-capabilities", NULL, NULL,
+         "print what the device can do, as JSON", .act = print_capabilities},
         {"help", NULL, NULL, "print this", .act = print_help},
         {"version", NULL, NULL, "print the version", .act = print_version},
 };

@@ -1,7 +1,8 @@
 #pragma once
 
-/* The packet header of a virtio socket device (virtio 1.2, section 5.10.6): 44 bytes, little-endian,
- * in front of the payload. The numbers are the kernel's, from linux/virtio_vsock.h. */
+/* The packet header of a virtio socket device (virtio 1.2, section 5.10.6): 44 bytes,
+ * little-endian, in front of the payload. The numbers are the kernel's, from
+ * linux/virtio_vsock.h. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -9,7 +10,7 @@
 
 enum {
         PACKET_HEADER_SIZE = 44,
-        PACKET_OPS = VIRTIO_VSOCK_OP_CREDIT_REQUEST + 1, /* for tables with an entry per operation */
+        PACKET_OPS = VIRTIO_VSOCK_OP_CREDIT_REQUEST + 1, /* for tables with an entry for each */
 };
 
 typedef struct Packet {

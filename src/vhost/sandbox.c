@@ -1,6 +1,6 @@
-/* The system calls of a serving device, each beside its reason. Any other fails with ENOSYS, as in an
- * older kernel: libc and libsystemd then take their fallbacks, and an intruder gets nowhere either way.
- * Of sockets it can make Unix ones only, and it can neither open nor execute a file. */
+/* The system calls of a serving device, each beside its reason. Any other fails with ENOSYS, as in
+ * an older kernel: libc and libsystemd then take their fallbacks, and an intruder gets nowhere
+ * either way. Of sockets it can make Unix ones only, and it can neither open nor execute a file. */
 
 #include "vhost/sandbox.h"
 

@@ -156,7 +156,8 @@ static int set_timer(Stream *stream)
                                           STATE_TIMEOUT_USEC, 0, on_timer, stream);
 }
 
-/* Edge-triggered, since readiness is often not wanted at the time: without credit nothing is read. */
+/* Edge-triggered, since readiness is often not wanted at the time: without credit nothing is
+ * read. */
 static int set_watch(Stream *stream)
 {
         Connection *connection = &stream->connection;

@@ -1,7 +1,8 @@
 #pragma once
 
 /* The connections of a VM as a set: found by their ports, queued when they have something for the
- * guest, watched by sd-event, ended when they stay too long in a state that is to lead to another. */
+ * guest, watched by sd-event, ended when they stay too long in a state that is to lead to
+ * another. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,8 +39,8 @@ Streams *streams_free(Streams *streams);
 
 size_t streams_count(const Streams *streams);
 
-/* Below STREAMS_MAX only. Both take @fd on success only, and return 0 or -errno: for a Unix peer that has
- * connected, and for a socket connected because the guest sent @request. */
+/* Below STREAMS_MAX only. Both take @fd on success only, and return 0 or -errno: for a Unix peer
+ * that has connected, and for a socket connected because the guest sent @request. */
 int streams_add_hello(Streams *streams, int fd);
 int streams_add_open(Streams *streams, int fd, const Packet *request);
 

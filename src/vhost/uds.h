@@ -1,7 +1,7 @@
 #pragma once
 
-/* The Unix sockets of a VM, named as Firecracker and Cloud Hypervisor do: the host connects to PATH to
- * reach the guest, and a host program that serves port N of the host listens on PATH_N. */
+/* The Unix sockets of a VM, named as Firecracker and Cloud Hypervisor do: the host connects to PATH
+ * to reach the guest, and a host program that serves port N of the host listens on PATH_N. */
 
 #include <stdint.h>
 
@@ -9,8 +9,8 @@
 int uds_check_path(const char *path);
 
 /* A non-blocking socket that listens on @path. What an earlier run left behind is replaced, unless
- * somebody still listens on it (-EADDRINUSE) or it is no socket (-ENOTSOCK). Returns 0 or -errno. The
- * caller owns *ret_fd and removes the file. */
+ * somebody still listens on it (-EADDRINUSE) or it is no socket (-ENOTSOCK). Returns 0 or -errno.
+ * The caller owns *ret_fd and removes the file. */
 int uds_listen(const char *path, int *ret_fd);
 
 /* A non-blocking socket that is connected to the program that serves @port. Never waits: a program

@@ -1,6 +1,6 @@
-/* The session with the front end. The front end is our user's own QEMU, but what it says is checked as
- * if it were not: a request that does not fit ends the session, and every descriptor that came with a
- * message and found no owner is closed with it.
+/* The session with the front end. The front end is our user's own QEMU, but what it says is checked
+ * as if it were not: a request that does not fit ends the session, and every descriptor that came
+ * with a message and found no owner is closed with it.
  *
  * The guest's driver is nowhere in the protocol. What shows is that queues start and stop: a pause
  * and a reset look the same until the queues start again, from where they were or from 0. */

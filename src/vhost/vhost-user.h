@@ -1,7 +1,7 @@
 #pragma once
 
-/* The session with the front end (QEMU): what the device can do, where the guest's memory and the two
- * queues are, when they may be used. One socket, one message at a time. */
+/* The session with the front end (QEMU): what the device can do, where the guest's memory and the
+ * two queues are, when they may be used. One socket, one message at a time. */
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 /* The device's side of a split virtqueue. No index, address or length is believed: indices are
- * compared with the queue's size, chains cannot be longer than the queue, and every piece must lie in
- * one region of the guest's memory. */
+ * compared with the queue's size, chains cannot be longer than the queue, and every piece must lie
+ * in one region of the guest's memory. */
 
 #include "vhost/virtqueue.h"
 

@@ -53,8 +53,8 @@ int virtqueue_place(VirtQueue *queue, const Memory *memory, const VirtQueueAddre
 /* Starts at buffer number @next, as GET_VRING_BASE once said. */
 void virtqueue_start(VirtQueue *queue, uint16_t next);
 
-/* Takes the next buffer and writes its pieces to @pieces, which has room for @queue->size. Returns 1,
- * 0 if there is none, or -EBADMSG for a broken queue. */
+/* Takes the next buffer and writes its pieces to @pieces, which has room for @queue->size. Returns
+ * 1, 0 if there is none, or -EBADMSG for a broken queue. */
 int virtqueue_pop(VirtQueue *queue, struct iovec *pieces, VirtQueueBuffer *ret);
 
 /* Puts back the last @n buffers that were taken. */

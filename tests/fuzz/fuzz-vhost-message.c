@@ -26,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                        message.config.size <= MESSAGE_CONFIG_SIZE - message.config.offset);
 
         /* What is no longer than a message's payload can be answered, and is no request. */
-        assert(message_format_reply(message.request, data + MESSAGE_HEADER_SIZE, payload, reply) == n);
+        assert(message_format_reply(message.request, data + MESSAGE_HEADER_SIZE, payload, reply) ==
+               n);
         assert(message_parse_header(reply, n, &request, &payload) < 0);
         return 0;
 }

@@ -1,6 +1,6 @@
-/* A guest that writes anything anywhere, in front of the real queues and connections. The input is a
- * sequence of writes to its memory, { address:u16 length:u16 bytes }, with a round of the device after
- * each. The queues have 8 buffers:
+/* A guest that writes anything anywhere, in front of the real queues and connections. The input is
+ * a sequence of writes to its memory, { address:u16 length:u16 bytes }, with a round of the device
+ * after each. The queues have 8 buffers:
  *
  *            table   available   used
  *   to       0x000   0x080       0x100

@@ -132,7 +132,8 @@ class Streams(Guest):
         peer.sendall(payload)
         peer.shutdown(socket.SHUT_WR)  # the answer comes over the other half
         self.assertEqual(parse_result(read_line(peer)),
-                         {"error": 0, "sent": 0, "received": BULK, "adler32": zlib.adler32(payload)})
+                         {"error": 0, "sent": 0, "received": BULK,
+                          "adler32": zlib.adler32(payload)})
 
     def test_source(self):
         listener = self.listen(6000)

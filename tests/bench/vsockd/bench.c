@@ -1,8 +1,8 @@
-/* How fast rootspan-vsockd moves bytes, without a VM: the guest is a stand-in that fills and empties its
- * queues as fast as it can, and the Unix peer is a process of its own.
+/* How fast rootspan-vsockd moves bytes, without a VM: the guest is a stand-in that fills and
+ * empties its queues as fast as it can, and the Unix peer is a process of its own.
  *
  *   ROOTSPAN_VSOCKD=PROGRAM bench-vsockd [MIB]
- */
+ * / */
 
 #include "test.h"
 
@@ -27,8 +27,8 @@ enum {
 
 static uint8_t bytes[WRITE];
 
-/* Starts @role in a process that has nothing but @fd: least of all the front end's socket, which would
- * outlive the front end. */
+/* Starts @role in a process that has nothing but @fd: least of all the front end's socket, which
+ * would outlive the front end. */
 static pid_t fork_peer(int fd, void (*role)(int fd, size_t n), size_t n)
 {
         pid_t pid = fork();
@@ -74,6 +74,12 @@ static void report(const char *what, size_t n, nsec_t start)
         printf("%-24s %6.2f GB/s\n", what, (double)n / seconds / 1e9);
 }
 
+/* For the next buffer that is used. */
+static void ask_for_call(FrontEnd *f, unsigned queue)
+{
+        f->queues[queue].avail->ring[f->ring_size] = f->queues[queue].seen_used;
+}
+
 /* The driver waits in the kernel only when it can do nothing else. */
 static void wait_call(FrontEnd *f, unsigned queue)
 {
@@ -98,7 +104,7 @@ static void guest_to_host(size_t n)
         pid = fork_peer(guest_connect(&f, &s, 1000, HOST_PORT), drain, n);
         start = clock_boottime();
         while (done < n) {
-                f.queues[QUEUE_TO_GUEST].avail->ring[f.ring_size] = f.queues[QUEUE_TO_GUEST].seen_used;
+                ask_for_call(&f, QUEUE_TO_GUEST);
                 while (guest_poll(&f, &packet, payload))
                         guest_learn(&s, &packet);
                 if (guest_room(&s) < WRITE) {
@@ -129,7 +135,7 @@ static void host_to_guest(size_t n)
         pid = fork_peer(host_connect(&f, &s, GUEST_PORT), pour, n);
         start = clock_boottime();
         while (done < n) {
-                f.queues[QUEUE_TO_GUEST].avail->ring[f.ring_size] = f.queues[QUEUE_TO_GUEST].seen_used;
+                ask_for_call(&f, QUEUE_TO_GUEST);
                 if (!guest_poll(&f, &packet, payload)) {
                         wait_call(&f, QUEUE_TO_GUEST);
                         continue;

@@ -173,7 +173,8 @@ void front_end_set_memory(FrontEnd *f)
         int fds[] = {f->memfd, f->memfd};
         uint64_t failed;
 
-        front_end_message(f, REQUEST_SET_MEM_TABLE, MESSAGE_NEED_REPLY, table, sizeof(table), fds, 2);
+        front_end_message(f, REQUEST_SET_MEM_TABLE, MESSAGE_NEED_REPLY, table, sizeof(table), fds,
+                          2);
         front_end_reply(f, REQUEST_SET_MEM_TABLE, &failed, sizeof(failed));
         assert_int_equal(failed, 0);
 }
@@ -355,7 +356,8 @@ void guest_kick(FrontEnd *f, unsigned queue)
 static void kick_if_asked(FrontEnd *f, unsigned queue)
 {
         GuestQueue *q = &f->queues[queue];
-        uint16_t event = __atomic_load_n((uint16_t *)&q->used->ring[f->ring_size], __ATOMIC_SEQ_CST);
+        uint16_t *place = (uint16_t *)&q->used->ring[f->ring_size];
+        uint16_t event = __atomic_load_n(place, __ATOMIC_SEQ_CST);
         uint16_t before = (uint16_t)(q->next_avail - 1);
 
         if (!(f->features & UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX) ||

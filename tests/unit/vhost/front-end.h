@@ -1,7 +1,8 @@
 #pragma once
 
-/* A stand-in for QEMU and the guest's driver, in front of the real rootspan-vsockd: shares memory, sends
- * the messages, fills the queues by hand. Every wait has a deadline; what fails, fails the test. */
+/* A stand-in for QEMU and the guest's driver, in front of the real rootspan-vsockd: shares memory,
+ * sends the messages, fills the queues by hand. Every wait has a deadline; what fails, fails the
+ * test. */
 
 #include <stdbool.h>
 #include <stddef.h>

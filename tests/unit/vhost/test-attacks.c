@@ -1,5 +1,5 @@
-/* Guests and front ends that break the rules. Each must end its own device, with exit code 1 and a line
- * that says why; nothing else is at stake, since there is one process per VM. */
+/* Guests and front ends that break the rules. Each must end its own device, with exit code 1 and a
+ * line that says why; nothing else is at stake, since there is one process per VM. */
 
 #include "test.h"
 
@@ -393,7 +393,9 @@ static void test_odd_layouts(void **state)
 
         /* A direct descriptor, then an indirect table at an odd address, and a longer buffer. */
         table[0] = (struct vring_desc){address, 10, VRING_DESC_F_NEXT, 1};
-        table[1] = (struct vring_desc){slot_address(OUT, TABLE_SLOT) + 1, 32, VRING_DESC_F_INDIRECT};
+        table[1].addr = slot_address(OUT, TABLE_SLOT) + 1;
+        table[1].len = 32;
+        table[1].flags = VRING_DESC_F_INDIRECT;
         table = (struct vring_desc *)(slot_memory(&f, OUT, TABLE_SLOT) + 1);
         memcpy(table, &(struct vring_desc){address + 10, 40, VRING_DESC_F_NEXT, 1}, 16);
         memcpy((uint8_t *)table + 16, &(struct vring_desc){address + 50, 4000}, 16);
@@ -751,7 +753,8 @@ static void test_descriptors_do_not_leak(void **state)
         front_end_spawn(&f);
         for (int i = 0; i < 2; i++) {
                 assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
-                send_u64(&f, i == 0 ? REQUEST_SET_VRING_ERR : REQUEST_SET_VRING_CALL, 0, &pair[1], 1);
+                send_u64(&f, i == 0 ? REQUEST_SET_VRING_ERR : REQUEST_SET_VRING_CALL, 0, &pair[1],
+                         1);
                 close(pair[1]);
                 if (i == 1) /* the next one takes its place */
                         send_u64(&f, REQUEST_SET_VRING_CALL, 0, &f.queues[0].call, 1);

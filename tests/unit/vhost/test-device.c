@@ -1,4 +1,5 @@
-/* What a guest and host programs see of the device, with the real program behind a stand-in for QEMU. */
+/* What a guest and host programs see of the device, with the real program behind a stand-in for
+ * QEMU. */
 
 #include "test.h"
 
@@ -345,7 +346,8 @@ static void test_host_stops_reading(void **state)
         assert_int_equal(front_end_kill(&f), 0);
 }
 
-/* The peer closes with bytes unread, and more of them waiting: what it has said itself still arrives. */
+/* The peer closes with bytes unread, and more of them waiting: what it has said itself still
+ * arrives. */
 static void test_host_closes_early(void **state)
 {
         uint8_t payload[RX_BUFFER_SIZE];
@@ -372,16 +374,27 @@ static void test_host_closes_early(void **state)
 
 static void test_guest_resets(void **state)
 {
+        uint8_t bytes[16 * 1024];
         GuestStream s;
         FrontEnd f;
         int fd;
 
         front_end_boot(&f);
         fd = guest_connect(&f, &s, 1000, PORT);
+        guest_stuff(&f, &s);
+        while (guest_room(&s) > 0) { /* so much that the socket cannot take the rest at once */
+                pattern_fill(bytes, sizeof(bytes), s.sent);
+                guest_send_data(&f, &s, bytes, sizeof(bytes));
+        }
         guest_send_op(&f, &s, VIRTIO_VSOCK_OP_RST, 0);
+        for (size_t i = 0; i < s.sent; i += sizeof(bytes)) {
+                /* What it had sent arrives, piece by piece, and it hears nothing of that. */
+                host_read(fd, bytes, sizeof(bytes));
+                pattern_check(bytes, sizeof(bytes), i);
+                guest_expect_silence(&f);
+        }
         host_expect_eof(fd);
         close(fd);
-        guest_expect_silence(&f);
         assert_int_equal(front_end_kill(&f), 0);
 }
 
@@ -601,7 +614,8 @@ static void test_guest_without_room(void **state)
         assert_int_equal(front_end_kill(&f), 0);
 }
 
-/* Answers that find no buffer wait, and the guest's packets with them: nothing grows, all is answered. */
+/* Answers that find no buffer wait, and the guest's packets with them: nothing grows, all is
+ * answered. */
 static void without_buffers(uint16_t ring_size)
 {
         enum { PACKETS = 4000 };

@@ -1,5 +1,5 @@
-/* The guest's side of the VSOCK tests: serves commands on VSOCK port 5000, each connection in a process
- * of its own. A command is one line.
+/* The guest's side of the VSOCK tests: serves commands on VSOCK port 5000, each connection in a
+ * process of its own. A command is one line.
  *
  *   echo                 send back what comes, until its end
  *   sink                 read to the end, then answer with the result
@@ -7,9 +7,8 @@
  *   hold                 read nothing and wait for the end of the world
  *   dial PORT COMMAND    connect to the host's PORT, do COMMAND there, answer here with the result
  *
- * A result is the line "error=NUMBER sent=N received=N adler32=N", of errno and of what was received.
- * Byte i of a source is (i % 65521) * 7 / 3 modulo 256.
- */
+ * A result is the line "error=NUMBER sent=N received=N adler32=N", of errno and of what was
+ * received. Byte i of a source is (i % 65521) * 7 / 3 modulo 256. / */
 
 #include <errno.h>
 #include <inttypes.h>
