@@ -111,6 +111,17 @@ int address_parse(const char *text, size_t n, Address *ret)
         return 0;
 }
 
+int address_from_path(const char *path, Address *ret)
+{
+        size_t n = strlen(path);
+
+        if (n > ADDRESS_PATH_MAX)
+                return -ENAMETOOLONG;
+        *ret = (Address){.kind = ADDRESS_UNIX};
+        memcpy(ret->path, path, n);
+        return 0;
+}
+
 bool address_is_set(const Address *address)
 {
         return address->port != 0 || address->path[0] != '\0';

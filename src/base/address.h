@@ -33,6 +33,9 @@ typedef struct Address {
 /* Returns 0, or -EINVAL for text of another form. */
 int address_parse(const char *text, size_t n, Address *ret);
 
+/* The Unix socket at @path, relative or not. Returns 0, or -ENAMETOOLONG. */
+int address_from_path(const char *path, Address *ret);
+
 /* Is it an address, and not the zeroes of a struct nobody filled? */
 bool address_is_set(const Address *address);
 

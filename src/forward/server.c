@@ -12,9 +12,9 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "base/macro.h"
-#include "forward/listen.h"
 
 enum {
         LISTENERS_MAX = 2,

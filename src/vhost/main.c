@@ -13,21 +13,15 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "base/macro.h"
 #include "vhost/device.h"
 #include "vhost/options.h"
 #include "vhost/sandbox.h"
 #include "vhost/streams.h"
-#include "vhost/uds.h"
 
 enum { DESCRIPTORS = STREAMS_MAX + 64 };
-
-/* A socket file of ours: removed when it goes out of use. */
-typedef struct Listener {
-        int fd; /* -EBADF: none */
-        const char *path;
-} Listener;
 
 typedef struct Program {
         Options options;
@@ -38,25 +32,16 @@ typedef struct Program {
         sd_event_source *front_end_source;
 } Program;
 
-static void listener_done(Listener *listener)
+static int listen_on(const char *path, Listener *ret)
 {
-        if (listener->fd < 0)
-                return;
-        (void)unlink(listener->path); /* somebody may have been faster */
-        listener->fd = fd_close(listener->fd);
-}
+        Address address;
+        int r = address_from_path(path, &address);
 
-static int listener_open(Listener *listener, const char *path)
-{
-        int r;
-
-        r = uds_listen(path, &listener->fd);
-        if (r < 0) {
+        if (r >= 0)
+                r = listener_init(ret, &address);
+        if (r < 0)
                 log_error_errno(r, "cannot listen on %s", path);
-                return r;
-        }
-        listener->path = path;
-        return 0;
+        return r;
 }
 
 static void program_done(Program *program)
@@ -151,7 +136,7 @@ static int await_front_end(Program *program, const char *path)
 {
         int r;
 
-        r = listener_open(&program->front_end, path);
+        r = listen_on(path, &program->front_end);
         if (r < 0)
                 return r;
         r = sd_event_add_io(program->event, &program->front_end_source, program->front_end.fd,
@@ -172,7 +157,7 @@ static int set_up(Program *program)
                 log_error_errno(r, "cannot raise the limit of open files to %d", DESCRIPTORS);
                 return r;
         }
-        r = listener_open(&program->hosts, options->uds_path);
+        r = listen_on(options->uds_path, &program->hosts);
         if (r < 0)
                 return r;
         r = sd_event_new(&program->event);

@@ -8,11 +8,6 @@
 /* Is @path short enough for PATH_4294967295 to be the path of a socket? 0 or -ENAMETOOLONG. */
 int uds_check_path(const char *path);
 
-/* A non-blocking socket that listens on @path. What an earlier run left behind is replaced, unless
- * somebody still listens on it (-EADDRINUSE) or it is no socket (-ENOTSOCK). Returns 0 or -errno.
- * The caller owns *ret_fd and removes the file. */
-int uds_listen(const char *path, int *ret_fd);
-
 /* A non-blocking socket that is connected to the program that serves @port. Never waits: a program
  * whose queue is full is -EAGAIN. Returns 0 or -errno. The caller owns *ret_fd. */
 int uds_connect(const char *path, uint32_t port, int *ret_fd);

@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/listener.h"
 #include "base/macro.h"
 #include "fuzz.h"
 #include "vhost/mux.h"
-#include "vhost/uds.h"
 
 enum {
         GUEST_CID = 3,
@@ -36,20 +36,21 @@ static struct {
         char dir[32];
         char uds[64];
         char served[64]; /* the socket of port 1 */
-        int listener;
+        Listener listener;
         int peers[PEERS_MAX];
         size_t n_peers;
-} host = {.listener = -EBADF};
+} host = {.listener.fd = -EBADF};
 
 static void remove_files(void)
 {
-        (void)unlink(host.served);
+        listener_done(&host.listener);
         (void)rmdir(host.dir);
 }
 
 static void set_up(void)
 {
         MemoryRegion region = {.user_address = USER_ADDRESS, .size = MEMORY_SIZE};
+        Address address;
         int fd = memfd_create("guest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
         assert(fd >= 0 && ftruncate(fd, MEMORY_SIZE) == 0);
@@ -61,7 +62,8 @@ static void set_up(void)
         assert(host.bytes && mkdtemp(host.dir));
         (void)snprintf(host.uds, sizeof(host.uds), "%s/vm", host.dir);
         (void)snprintf(host.served, sizeof(host.served), "%s/vm_1", host.dir);
-        assert(uds_listen(host.served, &host.listener) == 0);
+        assert(address_from_path(host.served, &address) == 0);
+        assert(listener_init(&host.listener, &address) == 0);
         assert(atexit(remove_files) == 0);
 }
 
@@ -76,7 +78,7 @@ static void run_peers(void)
         int fd;
 
         while (host.n_peers < PEERS_MAX &&
-               (fd = accept4(host.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+               (fd = accept4(host.listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
                 host.peers[host.n_peers++] = fd;
                 (void)!send(fd, "hello", 5, MSG_NOSIGNAL);
         }

@@ -1,7 +1,7 @@
 /* Listening sockets. A Unix socket's path outlives a process that was killed, so one that refuses
  * connections is removed before a new one is bound. */
 
-#include "forward/listen.h"
+#include "base/listener.h"
 
 #include <errno.h>
 #include <sys/socket.h>
