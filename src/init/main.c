@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -128,18 +130,20 @@ static int run_by_hand(char **argv)
         return EXIT_USAGE;
 }
 
-/* An initrd without /dev/console leaves PID 1 without standard descriptors. */
+/* An initrd without /dev/console leaves PID 1 without standard descriptors. Something must take
+ * their numbers, if only a directory: otherwise the next descriptor that is opened gets one. */
 static void open_stdio(void)
 {
-        int fd;
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (fcntl(fd, F_GETFD) < 0 && open("/dev/console", O_RDWR | O_NOCTTY) < 0 &&
+                    open("/dev/null", O_RDWR) < 0)
+                        (void)open("/", O_PATH);
+}
 
-        if (fcntl(STDERR_FILENO, F_GETFD) >= 0)
-                return;
-        fd = open("/dev/console", O_RDWR | O_NOCTTY);
-        if (fd < 0)
-                fd = open("/dev/null", O_RDWR);
-        while (fd >= 0 && fd < STDERR_FILENO)
-                fd = dup(fd);
+/* What an earlier program left open is not for the agent. Kernels before 5.11 cannot do this. */
+static void close_others_on_exec(void)
+{
+        (void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
 /* Lines go to standard error, but to a console by a description of our own, since the agent
@@ -179,20 +183,14 @@ static void block_signals(void)
         (void)signal(SIGPIPE, SIG_DFL); /* some parents ignore it, and the agent would inherit that */
 }
 
-/* Boot and the agent's life. Returns when the VM is to be ended. */
-static void run(char **argv, nsec_t start, int signal_fd, Config *config, Ending *ending)
+/* The rest of boot and the agent's life. Returns when the VM is to be ended. */
+static void run(char **argv, nsec_t start, int signal_fd, BootLog *log, Config *config,
+                Ending *ending)
 {
         static ConfigReport report;
         static GuestTrace trace;
-        static BootLog log;
         int r;
 
-        ending->exit_code = EXIT_CODE_OWN;
-        ending->reason = END_INIT_FAULT;
-        r = boot_run(boot_early_steps, boot_early_steps_n, &log);
-        open_stdio();
-        if (r < 0)
-                return;
         read_config(config, agent_arguments(argv), &report);
         open_log((LogLevel)config->log_level);
         log_report(&report);
@@ -202,8 +200,8 @@ static void run(char **argv, nsec_t start, int signal_fd, Config *config, Ending
         }
         if (!address_is_set(&config->notify_socket))
                 (void)vmm_find_address(&config->notify_socket); /* most machines have none */
-        boot_load_modules(MODULES_FILE, &log);
-        r = boot_run(boot_late_steps, boot_late_steps_n, &log);
+        boot_load_modules(MODULES_FILE, log);
+        r = boot_run(boot_late_steps, boot_late_steps_n, log);
         if (r < 0)
                 return;
         r = guest_trace_begin(&trace, config_is_collated(config) ? &config->traceparent : NULL,
@@ -216,28 +214,32 @@ static void run(char **argv, nsec_t start, int signal_fd, Config *config, Ending
                 log_warning("The clock of this machine is not set: times count from 1970");
         ending->exit_code = 0;
         ending->reason = END_AGENT_EXIT;
-        supervise(config, &log, &trace, signal_fd, environ, ending);
+        supervise(config, log, &trace, signal_fd, environ, ending);
 }
 
 int main(int argc, char **argv)
 {
         static Config config;
-        static Ending ending;
+        static Ending ending = {.reason = END_INIT_FAULT, .exit_code = EXIT_CODE_OWN};
+        static BootLog log;
         char line[ENDING_LINE_MAX];
         nsec_t start = clock_boottime();
-        int signal_fd;
+        int r, signal_fd;
 
         if (getpid() != 1)
                 return run_by_hand(argv);
 
+        close_others_on_exec();
         block_signals();
         crash_install(&config);
         log_setup(LOG_IDENT, STDERR_FILENO, LOG_FORMAT_PLAIN, LOG_LEVEL_INFO);
+        r = boot_run(boot_early_steps, boot_early_steps_n, &log);
+        open_stdio(); /* there is a /dev now */
         signal_fd = open_signals();
         if (signal_fd < 0)
                 log_error_errno(signal_fd, "Cannot receive signals");
-        else
-                run(argv, start, signal_fd, &config, &ending);
+        else if (r == 0)
+                run(argv, start, signal_fd, &log, &config, &ending);
 
         if (ending.agent_end == 0)
                 ending.agent_end = clock_boottime();

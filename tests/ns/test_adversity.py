@@ -1,0 +1,127 @@
+"""What goes wrong around PID 1, and that it neither hangs nor tells a lie at its end."""
+
+import os
+import sys
+import unittest
+
+from nsguest import Guest, program
+from spans import by_name
+
+AGENT = "/bin/agent"
+END = "rootspan.on_agent_exit=end"
+TRACED = "rootspan.trace=static"
+FOREVER = " rootspan.flush_timeout=1h rootspan.end_timeout=1h"
+
+
+class BadTracer(unittest.TestCase):
+    """tests/ns/bad-tracer.c in the place of the tracer."""
+
+    def run_with(self, mode, cmdline, agent=(AGENT, "exit", "7")):
+        with Guest() as guest:
+            self.prepare(guest, mode)
+            result = guest.run(list(agent), f"{TRACED} {cmdline}")
+            self.assertEqual(result.end_lines, 1, result.console)
+            self.assertEqual((guest.root / "host/tracer-descriptors").read_text(), "0 1 2 3 ")
+            return result
+
+    def prepare(self, guest, mode):
+        guest.install(program("BAD_TRACER"), "sbin/rootspan-tracer")
+        (guest.root / "etc/rootspan/bad-tracer").write_text(mode)
+
+    def test_stopped_while_awaited(self):
+        result = self.run_with("stop", "rootspan.trace_connect_timeout=200ms")
+        self.assertEqual(result.end["reason"], "trace-unreachable", result.console)
+
+    def test_no_answer_to_the_flush(self):
+        for mode in "mute", "stop-last", "early":
+            result = self.run_with(mode, "rootspan.flush_timeout=200ms")
+            self.assertEqual(result.end["flush"], "unreachable", result.console)
+            self.assertEqual(result.end["code"], "7")
+            self.assertNotIn("killing them", result.console)
+
+    def test_garbage_is_passed_over(self):
+        result = self.run_with("garbage", FOREVER)
+        self.assertEqual(result.end["flush"], "delivered", result.console)
+        self.assertEqual(result.end["code"], "7")
+
+    def test_flood(self):
+        result = self.run_with("flood", "rootspan.flush_timeout=200ms", [AGENT, "orphans", "500"])
+        self.assertEqual(result.end["flush"], "unreachable", result.console)
+        self.assertEqual(result.end["code"], "4")
+
+
+class Inheritance(unittest.TestCase):
+    """What PID 1 was started with, and what the agent gets."""
+
+    EXPECTED = "descriptors: 0 1 2\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
+
+    def start_by(self, guest, prologue):
+        """Puts a shell script in front of rootspan-init."""
+        (guest.root / "sbin/rootspan-init").rename(guest.root / "sbin/init")
+        wrapper = guest.script("wrapper", f'{prologue}\nexec /sbin/init "$@"\n')
+        (guest.root / "sbin/rootspan-init").symlink_to(wrapper)
+
+    def check(self, prologue, cmdline):
+        with Guest() as guest:
+            if prologue:
+                self.start_by(guest, prologue)
+            result = guest.run([AGENT, "inherited", "/host/inherited"], f"{END} {cmdline}")
+            self.assertEqual((guest.root / "host/inherited").read_text(), self.EXPECTED,
+                             result.console)
+
+    def test_plain(self):
+        self.check("", "")
+        self.check("", "rootspan.agent_pid1=yes")
+
+    def test_traced(self):
+        with Guest() as guest:
+            cmdline = guest.start_forwarder()
+            guest.run([AGENT, "inherited", "/host/inherited"], cmdline)
+            self.assertEqual((guest.root / "host/inherited").read_text(), self.EXPECTED)
+
+    def test_closed_descriptors(self):
+        self.check("exec 0<&- 1<&- 2<&-", "")
+        self.check("exec 0<&-", "")
+        self.check("exec 0<&- 1<&- 2<&-", "rootspan.agent_pid1=yes")
+
+    def test_tracer_of_an_init_without_descriptors(self):
+        with Guest() as guest:
+            self.start_by(guest, "exec 0<&- 1<&- 2<&-")
+            guest.run([AGENT, "exit", "0"], guest.start_forwarder())
+            guest.stop_forwarder()
+            self.assertEqual(by_name(guest.spans(), "agent")["name"], "agent")
+
+
+class Load(unittest.TestCase):
+    def test_thousands_of_orphans_at_once(self):
+        with Guest() as guest:
+            result = guest.run([AGENT, "orphans", "5000"], END)
+            self.assertEqual(result.end.get("code"), "4", result.console)
+
+    def test_signals_each_millisecond(self):
+        with Guest() as guest:
+            result = guest.run([AGENT, "signals", "500"], guest.start_forwarder())
+            self.assertEqual(result.end.get("code"), "5", result.console)
+            self.assertEqual(result.end["flush"], "delivered")
+
+    def test_fork_storm_at_the_end(self):
+        with Guest() as guest:
+            result = guest.run([AGENT, "storm", "6"], END + " rootspan.end_timeout=600ms")
+            self.assertEqual(result.end.get("code"), "6", result.console)
+            self.assertNotIn("still there", result.console)
+
+    def test_full_run(self):
+        with Guest() as guest:
+            agent = guest.script("script", """
+                mount -t tmpfs -o remount,size=64k tmpfs /run
+                cat /dev/zero >/run/full
+                exit 6
+                """)
+            result = guest.run([agent], guest.start_forwarder())
+            self.assertIn("No space left", result.console)
+            self.assertEqual(result.end["code"], "6", result.console)
+            self.assertEqual(result.end["flush"], "delivered")
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main(verbosity=2))
