@@ -170,8 +170,9 @@ static int open_signals(void)
         return RET_ERRNO(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-/* All but those that a fault of our own raises. */
-static void block_signals(void)
+/* Blocks all but those that a fault of our own raises. None stays ignored, as an earlier program
+ * may have left it: the agent would inherit that, and without SIGCHLD there is nothing to reap. */
+static void reset_signals(void)
 {
         static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
         sigset_t set;
@@ -180,7 +181,8 @@ static void block_signals(void)
         for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
                 (void)sigdelset(&set, faults[i]);
         (void)sigprocmask(SIG_SETMASK, &set, NULL);
-        (void)signal(SIGPIPE, SIG_DFL); /* some parents ignore it, and the agent would inherit that */
+        for (int i = 1; i < NSIG; i++)
+                (void)signal(i, SIG_DFL); /* not possible for SIGKILL, SIGSTOP and libc's own */
 }
 
 /* The rest of boot and the agent's life. Returns when the VM is to be ended. */
@@ -230,7 +232,7 @@ int main(int argc, char **argv)
                 return run_by_hand(argv);
 
         close_others_on_exec();
-        block_signals();
+        reset_signals();
         crash_install(&config);
         log_setup(LOG_IDENT, STDERR_FILENO, LOG_FORMAT_PLAIN, LOG_LEVEL_INFO);
         r = boot_run(boot_early_steps, boot_early_steps_n, &log);

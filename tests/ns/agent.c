@@ -5,7 +5,7 @@
  *   agent orphans COUNT              leaves that many to PID 1, all dying at once
  *   agent signals COUNT              sends PID 1 a round of signals each millisecond
  *   agent storm CODE                 exits and leaves processes that fork and ignore SIGTERM
- *   agent deaf PROGRAM [ARGUMENT...] executes it with every signal ignored
+ *   agent deaf PROGRAM [ARGUMENT...] executes it, ignoring all signals below 32
  *   agent clutched                   asks for a stop, and cannot be reaped even when killed */
 
 #include <errno.h>
@@ -27,6 +27,7 @@ enum {
         ORPHANS_MAX = 8192,
         PATIENCE_SEC = 20,
         SIGNALS_MAX = 64,
+        SIGRTMIN_KERNEL = 32,
         STORMS = 4,
 };
 
@@ -167,7 +168,7 @@ static int do_storm(char **arguments)
 
 static int do_deaf(char **arguments)
 {
-        for (int number = 1; number <= SIGNALS_MAX; number++)
+        for (int number = 1; number < SIGRTMIN_KERNEL; number++)
                 (void)signal(number, SIG_IGN);
         (void)execv(arguments[0], arguments);
         die(arguments[0]);

@@ -79,6 +79,9 @@ class Inheritance(unittest.TestCase):
             guest.run([AGENT, "inherited", "/host/inherited"], cmdline)
             self.assertEqual((guest.root / "host/inherited").read_text(), self.EXPECTED)
 
+    def test_ignored_signals(self):
+        self.check('exec /bin/agent deaf /sbin/init "$@"', "")
+
     def test_closed_descriptors(self):
         self.check("exec 0<&- 1<&- 2<&-", "")
         self.check("exec 0<&-", "")
