@@ -29,6 +29,7 @@
 #define CONFIG_FILE "/etc/rootspan/init.conf"
 #define MODULES_FILE "/etc/rootspan/modules"
 #define LOG_IDENT "rootspan"
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 enum { EXIT_USAGE = 2, EXIT_CODE_OWN = 125 };
 
@@ -216,6 +217,7 @@ static void run(char **argv, nsec_t start, int signal_fd, BootLog *log, Config *
                 log_warning("The clock of this machine is not set: times count from 1970");
         ending->exit_code = 0;
         ending->reason = END_AGENT_EXIT;
+        (void)setenv("PATH", DEFAULT_PATH, 0); /* execvpe(3) looks in ours, not in the agent's */
         supervise(config, log, &trace, signal_fd, environ, ending);
 }
 

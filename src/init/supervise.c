@@ -35,7 +35,6 @@ enum {
 
 /* As Kata's units have it. PID 1 needs no score: the kernel never kills it for memory. */
 #define AGENT_OOM_SCORE "-997"
-#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 typedef struct Supervisor {
         const Config *config;
@@ -133,16 +132,13 @@ static void notify_ready(const Supervisor *s)
 
 static void fill_environment(Supervisor *s, const char **ret, char *traceparent)
 {
-        bool has_path = false, has_traceparent = false;
+        bool has_traceparent = false;
         size_t n = 0;
 
-        for (; s->environment[n] && n < ENVIRONMENT_MAX - 3; n++) {
+        for (; s->environment[n] && n < ENVIRONMENT_MAX - 2; n++) {
                 ret[n] = s->environment[n];
-                has_path |= strncmp(ret[n], "PATH=", 5) == 0;
                 has_traceparent |= strncmp(ret[n], "TRACEPARENT=", 12) == 0;
         }
-        if (!has_path)
-                ret[n++] = DEFAULT_PATH;
         if (s->traced && !has_traceparent) {
                 memcpy(traceparent, "TRACEPARENT=", 12);
                 guest_trace_parent_text(s->trace, traceparent + 12);

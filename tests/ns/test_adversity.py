@@ -94,6 +94,13 @@ class Inheritance(unittest.TestCase):
             guest.stop_forwarder()
             self.assertEqual(by_name(guest.spans(), "agent")["name"], "agent")
 
+    def test_agent_is_found_in_the_default_path(self):
+        with Guest() as guest:
+            (guest.root / "usr/local/sbin").mkdir(parents=True)
+            (guest.root / "usr/local/sbin/only-here").symlink_to("/bin/agent")
+            result = guest.run(["only-here", "exit", "3"], END)
+            self.assertEqual(result.end.get("code"), "3", result.console)
+
 
 class Load(unittest.TestCase):
     def test_thousands_of_orphans_at_once(self):
