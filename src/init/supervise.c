@@ -121,9 +121,13 @@ static void notify_ready(const Supervisor *s)
         pid_t pid = address_is_set(&s->config->notify_socket) ? fork() : -1;
 
         if (pid == 0) {
+                sigset_t none;
                 nsec_t deadline = nsec_add(clock_boottime(), NOTIFY_TIMEOUT_MSEC * NSEC_PER_MSEC);
-                int r = vmm_notify(&s->config->notify_socket, "READY=1\n", deadline);
+                int r;
 
+                (void)sigemptyset(&none);
+                (void)sigprocmask(SIG_SETMASK, &none, NULL); /* it must not outlast the shutdown */
+                r = vmm_notify(&s->config->notify_socket, "READY=1\n", deadline);
                 if (r < 0)
                         log_warning_errno(r, "Cannot tell the VMM that the agent runs");
                 _exit(EXIT_SUCCESS);

@@ -1,6 +1,7 @@
 """What goes wrong around PID 1, and that it neither hangs nor tells a lie at its end."""
 
 import os
+import socket
 import sys
 import unittest
 
@@ -131,6 +132,19 @@ class Load(unittest.TestCase):
             self.assertIn("No space left", result.console)
             self.assertEqual(result.end["code"], "6", result.console)
             self.assertEqual(result.end["flush"], "delivered")
+
+
+class Ending(unittest.TestCase):
+    def test_unanswered_ready_does_not_hold_up_the_end(self):
+        with Guest() as guest:
+            listener = socket.socket(socket.AF_UNIX)
+            self.addCleanup(listener.close)
+            listener.bind(str(guest.root / "host/notify"))
+            listener.listen()
+            result = guest.run([AGENT, "exit", "42"],
+                               END + " rootspan.notify_socket=unix:/host/notify")
+            self.assertEqual(result.end.get("code"), "42", result.console)
+            self.assertNotIn("killing them", result.console)
 
 
 if __name__ == "__main__":
