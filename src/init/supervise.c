@@ -420,11 +420,16 @@ static void on_link(Supervisor *s, short revents)
 
         if ((revents & POLLOUT) && s->flush_unsent)
                 send_flush(s);
-        for (int i = 0; i < LINK_BURST; i++) {
+        for (int i = 0; i < LINK_BURST && s->tracer.link >= 0; i++) {
                 int r = tracer_receive(&s->tracer, &record);
 
-                if (r == TRACER_E_NONE || r == TRACER_E_GONE)
-                        return; /* the reaper tells why it is gone */
+                if (r == TRACER_E_NONE)
+                        return;
+                if (r == TRACER_E_GONE) {
+                        if (s->tracer.pid > 0) /* of no use without a link, should it live on */
+                                (void)kill(s->tracer.pid, SIGKILL);
+                        return; /* the reaper goes on with it */
+                }
                 if (r == TRACER_E_BAD)
                         log_debug("The tracer sent what is no record, ignored");
                 else

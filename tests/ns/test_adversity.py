@@ -50,6 +50,20 @@ class BadTracer(unittest.TestCase):
         self.assertEqual(result.end["flush"], "unreachable", result.console)
         self.assertEqual(result.end["code"], "4")
 
+    def test_closed_link_is_not_waited_for(self):
+        result = self.run_with("close-last", FOREVER)
+        self.assertEqual(result.end["flush"], "unreachable", result.console)
+        self.assertEqual(result.end["code"], "7")
+
+    def test_closed_link_costs_the_tracer_its_life(self):
+        with Guest() as guest:
+            self.prepare(guest, "close")
+            agent = guest.script("script", "while ! [ -e /host/go ]; do sleep 0.01; done\n")
+            guest.start([agent], TRACED)
+            guest.wait_for_console("going on without it")
+            (guest.root / "host/go").touch()
+            self.assertEqual(guest.wait().end.get("reason"), "agent-exit")
+
 
 class Inheritance(unittest.TestCase):
     """What PID 1 was started with, and what the agent gets."""
