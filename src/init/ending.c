@@ -33,14 +33,12 @@ const char *end_reason_name(EndReason reason)
 
 void ending_set_status(Ending *ending, int status, const struct rusage *usage)
 {
+        bool killed = WIFSIGNALED(status);
+
         ending->usage = *usage;
-        if (WIFSIGNALED(status)) {
-                ending->exit_signal = WTERMSIG(status);
-                ending->exit_code = 128 + WTERMSIG(status);
-                ending->core_dumped = WCOREDUMP(status);
-        } else {
-                ending->exit_code = WEXITSTATUS(status);
-        }
+        ending->exit_signal = killed ? WTERMSIG(status) : 0;
+        ending->exit_code = killed ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+        ending->core_dumped = killed && WCOREDUMP(status);
 }
 
 void ending_accept_reboot(Ending *ending)

@@ -211,6 +211,7 @@ static int do_kill_agent(Supervisor *s)
 {
         log_warning("The agent did not stop in time: killing it");
         s->ending->reason = END_STOP_TIMEOUT;
+        ending_set_status(s->ending, SIGKILL, &(struct rusage){0}); /* should it not even die */
         signal_agent(s, SIGKILL);
         set_deadline(s, KILL_TIMEOUT_MSEC * NSEC_PER_MSEC);
         return NO_EVENT;

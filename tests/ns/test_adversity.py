@@ -1,6 +1,7 @@
 """What goes wrong around PID 1, and that it neither hangs nor tells a lie at its end."""
 
 import os
+import signal
 import socket
 import sys
 import unittest
@@ -149,6 +150,12 @@ class Load(unittest.TestCase):
 
 
 class Ending(unittest.TestCase):
+    def test_agent_that_cannot_be_killed_is_no_success(self):
+        with Guest() as guest:
+            result = guest.run([AGENT, "clutched"], "rootspan.stop_timeout=100ms")
+            self.assertEqual(result.end.get("reason"), "stop-timeout", result.console)
+            self.assertEqual(result.end["code"], str(128 + signal.SIGKILL))
+
     def test_unanswered_ready_does_not_hold_up_the_end(self):
         with Guest() as guest:
             listener = socket.socket(socket.AF_UNIX)
