@@ -155,12 +155,13 @@ static int do_start_agent(Supervisor *s)
 {
         char traceparent[12 + TRACEPARENT_TEXT_MAX];
         const char *environment[ENVIRONMENT_MAX];
+        size_t steps = s->log->n;
         LinkRecord record;
         int r;
 
         if (s->connect_start != 0) {
                 boot_log_add(s->log, "await receiver", s->connect_start, 0);
-                if (guest_trace_step(s->trace, s->log, s->log->n - 1, &record) == 0)
+                if (s->log->n > steps && guest_trace_step(s->trace, s->log, steps, &record) == 0)
                         (void)tracer_send(&s->tracer, &record);
         }
         fill_environment(s, environment, traceparent);

@@ -148,6 +148,17 @@ class Load(unittest.TestCase):
             self.assertEqual(result.end["code"], "6", result.console)
             self.assertEqual(result.end["flush"], "delivered")
 
+    def test_more_boot_steps_than_are_remembered(self):
+        with Guest() as guest:
+            (guest.root / "etc/rootspan/modules").write_text(
+                "".join(f"/lib/none-{i}.ko\n" for i in range(200)))
+            result = guest.run([AGENT, "exit", "0"], guest.start_forwarder())
+            guest.stop_forwarder()
+            ids = [span["spanId"] for span in guest.spans()]
+            self.assertGreater(len(ids), 50, result.console)
+            self.assertEqual(len(ids), len(set(ids)))
+            self.assertEqual(result.end["flush"], "delivered")
+
 
 class Ending(unittest.TestCase):
     def test_agent_that_cannot_be_killed_is_no_success(self):
