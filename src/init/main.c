@@ -227,7 +227,7 @@ int main(int argc, char **argv)
         static Ending ending = {.reason = END_INIT_FAULT, .exit_code = EXIT_CODE_OWN};
         static BootLog log;
         char line[ENDING_LINE_MAX];
-        nsec_t start = clock_boottime();
+        nsec_t start = clock_boottime(), end_start;
         int r, signal_fd;
 
         if (getpid() != 1)
@@ -247,7 +247,8 @@ int main(int argc, char **argv)
 
         if (ending.agent_end == 0)
                 ending.agent_end = clock_boottime();
-        shutdown_run(signal_fd, nsec_add(ending.agent_end, config.end_timeout),
+        end_start = MAX(ending.agent_end, ending.wait_end);
+        shutdown_run(signal_fd, nsec_add(end_start, config.end_timeout),
                      address_is_set(&config.notify_socket) ? &config.notify_socket : NULL, &ending);
         ending_format(&ending, line);
         log_line(LOG_LEVEL_ERROR, "%s", line); /* shown at every log level */

@@ -311,6 +311,13 @@ static int do_finish(Supervisor *s)
         return NO_EVENT;
 }
 
+/* The host let the guest wait, perhaps for days: what is left gets its full time to end. */
+static int do_end_wait(Supervisor *s)
+{
+        s->ending->wait_end = clock_boottime();
+        return NO_EVENT;
+}
+
 static int run_action(Supervisor *s, LifeAction action)
 {
         switch (action) {
@@ -332,6 +339,8 @@ static int run_action(Supervisor *s, LifeAction action)
                 return do_flush(s);
         case LIFE_DO_FINISH:
                 return do_finish(s);
+        case LIFE_DO_END_WAIT:
+                return do_end_wait(s);
         }
         return NO_EVENT;
 }

@@ -167,6 +167,19 @@ class Ending(unittest.TestCase):
             self.assertEqual(result.end.get("reason"), "stop-timeout", result.console)
             self.assertEqual(result.end["code"], str(128 + signal.SIGKILL))
 
+    def test_host_that_stops_the_vm_late(self):
+        """The time for the end counts from the request, not from the agent's exit long ago."""
+        with Guest() as guest:
+            agent = guest.script("script", """
+                (trap 'echo terminated; exit' TERM
+                sleep 2.5; kill -TERM 1
+                while :; do sleep 0.01; done) &
+                """)
+            result = guest.run([agent], "rootspan.end_timeout=2s")
+            self.assertIn("it is for the host to end the VM", result.console)
+            self.assertIn("\nterminated\n", result.console)
+            self.assertNotIn("killing them", result.console)
+
     def test_unanswered_ready_does_not_hold_up_the_end(self):
         with Guest() as guest:
             listener = socket.socket(socket.AF_UNIX)
