@@ -28,6 +28,7 @@ enum {
         TRACER_STARTS_MAX = 4,   /* then a guest goes on without */
         REAP_BURST = 512,        /* children reaped before other descriptors get their turn */
         LINK_BURST = 16,         /* records read likewise */
+        SIGNAL_BURST = 4,        /* as many as there are that we wait for */
         KILL_TIMEOUT_MSEC = 500, /* for a killed agent to be gone */
         NOTIFY_TIMEOUT_MSEC = 2000,
         EXIT_CODE_OWN = 125,     /* the agent never ran, for a reason of ours */
@@ -400,10 +401,11 @@ static void reap(Supervisor *s)
 
 static void on_signals(Supervisor *s)
 {
-        struct signalfd_siginfo info;
+        struct signalfd_siginfo infos[SIGNAL_BURST];
+        ssize_t n = read(s->signal_fd, infos, sizeof(infos));
 
-        while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-                if (info.ssi_signo == SIGCHLD)
+        for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(*infos); i++) {
+                if (infos[i].ssi_signo == SIGCHLD)
                         s->more_to_reap = true;
                 else
                         dispatch(s, LIFE_ON_STOP);
