@@ -197,12 +197,12 @@ static void run(char **argv, nsec_t start, int signal_fd, BootLog *log, Config *
         read_config(config, agent_arguments(argv), &report);
         open_log((LogLevel)config->log_level);
         log_report(&report);
-        if (report.fatal) {
+        if (!address_is_set(&config->notify_socket))
+                (void)vmm_find_address(&config->notify_socket); /* most machines have none */
+        if (report.fatal) { /* which the VMM is told, too */
                 ending->reason = END_CONFIG_ERROR;
                 return;
         }
-        if (!address_is_set(&config->notify_socket))
-                (void)vmm_find_address(&config->notify_socket); /* most machines have none */
         boot_load_modules(MODULES_FILE, log);
         r = boot_run(boot_late_steps, boot_late_steps_n, log);
         if (r < 0)
