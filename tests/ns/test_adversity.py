@@ -1,6 +1,7 @@
 """What goes wrong around PID 1, and that it neither hangs nor tells a lie at its end."""
 
 import os
+import os
 import signal
 import socket
 import sys
@@ -13,6 +14,13 @@ AGENT = "/bin/agent"
 END = "rootspan.on_agent_exit=end"
 TRACED = "rootspan.trace=static"
 FOREVER = " rootspan.flush_timeout=1h rootspan.end_timeout=1h"
+
+
+def put_before_init(guest, commands):
+    """Has a shell execute rootspan-init after some commands."""
+    (guest.root / "sbin/rootspan-init").rename(guest.root / "sbin/init")
+    wrapper = guest.script("wrapper", f'{commands}\nexec /sbin/init "$@"\n')
+    (guest.root / "sbin/rootspan-init").symlink_to(wrapper)
 
 
 class BadTracer(unittest.TestCase):
@@ -71,16 +79,10 @@ class Inheritance(unittest.TestCase):
 
     EXPECTED = "descriptors: 0 1 2\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
 
-    def start_by(self, guest, prologue):
-        """Puts a shell script in front of rootspan-init."""
-        (guest.root / "sbin/rootspan-init").rename(guest.root / "sbin/init")
-        wrapper = guest.script("wrapper", f'{prologue}\nexec /sbin/init "$@"\n')
-        (guest.root / "sbin/rootspan-init").symlink_to(wrapper)
-
     def check(self, prologue, cmdline):
         with Guest() as guest:
             if prologue:
-                self.start_by(guest, prologue)
+                put_before_init(guest, prologue)
             result = guest.run([AGENT, "inherited", "/host/inherited"], f"{END} {cmdline}")
             self.assertEqual((guest.root / "host/inherited").read_text(), self.EXPECTED,
                              result.console)
@@ -105,7 +107,7 @@ class Inheritance(unittest.TestCase):
 
     def test_tracer_of_an_init_without_descriptors(self):
         with Guest() as guest:
-            self.start_by(guest, "exec 0<&- 1<&- 2<&-")
+            put_before_init(guest, "exec 0<&- 1<&- 2<&-")
             guest.run([AGENT, "exit", "0"], guest.start_forwarder())
             guest.stop_forwarder()
             self.assertEqual(by_name(guest.spans(), "agent")["name"], "agent")
@@ -190,6 +192,20 @@ class Ending(unittest.TestCase):
                                END + " rootspan.notify_socket=unix:/host/notify")
             self.assertEqual(result.end.get("code"), "42", result.console)
             self.assertNotIn("killing them", result.console)
+
+    def test_console_that_nobody_reads(self):
+        """PID 1 must not wait for it, not even to tell of its own fault."""
+        for agent in [AGENT, "exit", "0"], ["/bin/sh", "-c", "kill -SEGV 1; sleep 100"]:
+            with Guest() as guest:
+                fifo = guest.root / "host/console"
+                os.mkfifo(fifo)
+                console = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+                self.addCleanup(os.close, console)
+                with self.assertRaises(BlockingIOError):
+                    while True:
+                        os.write(console, bytes(4096))
+                put_before_init(guest, "exec >/host/console 2>&1")
+                self.assertIn(guest.run(agent, END).how, ["poweroff", "reboot"])
 
 
 if __name__ == "__main__":
