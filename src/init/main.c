@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@
 #define LOG_IDENT "rootspan"
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-enum { EXIT_USAGE = 2, EXIT_CODE_OWN = 125 };
+enum { EXIT_USAGE = 2, EXIT_CODE_OWN = 125, CONSOLE_TIMEOUT_MSEC = 100 };
 
 extern char **environ;
 
@@ -171,6 +172,15 @@ static int open_signals(void)
         return RET_ERRNO(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
+/* A line that finds the console full is lost; the last one is worth a moment. Standard error is
+ * the same console as the log's descriptor. */
+static void await_console(void)
+{
+        struct pollfd poll_fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+        (void)poll(&poll_fd, 1, CONSOLE_TIMEOUT_MSEC);
+}
+
 /* Blocks all but those that a fault of our own raises. None stays ignored, as an earlier program
  * may have left it: the agent would inherit that, and without SIGCHLD there is nothing to reap. */
 static void reset_signals(void)
@@ -251,6 +261,7 @@ int main(int argc, char **argv)
         shutdown_run(signal_fd, nsec_add(end_start, config.end_timeout),
                      address_is_set(&config.notify_socket) ? &config.notify_socket : NULL, &ending);
         ending_format(&ending, line);
+        await_console();
         log_line(LOG_LEVEL_ERROR, "%s", line); /* shown at every log level */
         if (config.debug_exit != 0)
                 log_error_errno(vmm_debug_exit((uint16_t)config.debug_exit, ending.exit_code),
