@@ -4,6 +4,7 @@
 #   make           build everything
 #   make check     install what the tests need, build, run every test
 #   make demo      boot a guest and show its trace  (AGENT='CMD "ARG 1" ARG2')
+#   make fuzz      every parser against libFuzzer  (SECONDS=60, each)
 #   make install   to DESTDIR and PREFIX
 #   make clean     remove build/
 
@@ -15,7 +16,7 @@ CLANG := $(BUILD)/clang
 INIT := $(abspath $(MUSL)/src/init/rootspan-init)
 PREFIX ?= /usr
 
-.PHONY: all build musl deps demo demo-run check install clean format
+.PHONY: all build musl deps demo demo-run check fuzz install clean format
 all: build
 
 deps:
@@ -55,6 +56,11 @@ check: build $(ASAN)/build.ninja $(CLANG)/build.ninja
 	ninja -C $(ASAN)
 	ninja -C $(CLANG)
 	tests/run-all $(MAIN) $(ASAN)
+
+# Every parser against libFuzzer for SECONDS each.
+SECONDS ?= 60
+fuzz: deps
+	tests/fuzz/run --seconds $(SECONDS)
 
 install: build
 	meson install -C $(MAIN) --no-rebuild

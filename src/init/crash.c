@@ -5,6 +5,7 @@
 #include "init/crash.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -35,6 +36,7 @@ static char *append(char *to, const char *text)
 
 static void write_lines(int signal, const void *address)
 {
+        struct pollfd console = {.fd = STDERR_FILENO, .events = POLLOUT};
         char text[256], hex[2 * sizeof(address) + 1], *end;
         uint8_t bytes[sizeof(address)];
         int fd;
@@ -49,7 +51,8 @@ static void write_lines(int signal, const void *address)
         end = append(end, hex);
         end = append(end, "\nrootspan: end reason=init-fault code=125 signal=0 core=no flush=none\n");
 
-        (void)fd_write_all(STDERR_FILENO, text, (size_t)(end - text));
+        if (poll(&console, 1, 0) == 1) /* one that is stopped would stop us, too */
+                (void)fd_write_all(STDERR_FILENO, text, (size_t)(end - text));
         fd = open("/dev/kmsg", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
         if (fd >= 0)
                 (void)fd_write_all(fd, text, (size_t)(end - text));

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+#include "base/macro.h"
+
 const char *end_reason_name(EndReason reason)
 {
         switch (reason) {
@@ -33,14 +35,12 @@ const char *end_reason_name(EndReason reason)
 
 void ending_set_status(Ending *ending, int status, const struct rusage *usage)
 {
+        bool killed = WIFSIGNALED(status);
+
         ending->usage = *usage;
-        if (WIFSIGNALED(status)) {
-                ending->exit_signal = WTERMSIG(status);
-                ending->exit_code = 128 + WTERMSIG(status);
-                ending->core_dumped = WCOREDUMP(status);
-        } else {
-                ending->exit_code = WEXITSTATUS(status);
-        }
+        ending->exit_signal = killed ? WTERMSIG(status) : 0;
+        ending->exit_code = killed ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+        ending->core_dumped = killed && WCOREDUMP(status);
 }
 
 void ending_accept_reboot(Ending *ending)
@@ -65,6 +65,7 @@ static unsigned long long ms_between(nsec_t from, nsec_t to)
 void ending_format(const Ending *ending, char ret[static ENDING_LINE_MAX])
 {
         nsec_t flush_end = ending->flush_end ? ending->flush_end : ending->agent_end;
+        nsec_t stop_start = MAX(flush_end, ending->wait_end);
 
         (void)snprintf(ret, ENDING_LINE_MAX,
                        "end reason=%s code=%d signal=%d core=%s flush=%s sent=%llu dropped=%llu "
@@ -75,7 +76,7 @@ void ending_format(const Ending *ending, char ret[static ENDING_LINE_MAX])
                        (unsigned long long)ending->spans_sent,
                        (unsigned long long)ending->spans_dropped,
                        ms_between(ending->agent_end, ending->flush_end),
-                       ms_between(flush_end, ending->stop_end),
+                       ms_between(stop_start, ending->stop_end),
                        ms_between(ending->stop_end, ending->sync_end),
                        ms_between(ending->agent_end, ending->sync_end));
 }

@@ -47,7 +47,7 @@ static const Row table[LIFE_STATES_N][LIFE_EVENTS_N] = {
         },
         [LIFE_WAIT] = {
                 [LIFE_ON_VM_ENDS] = ROW(NOTHING, END),
-                [LIFE_ON_STOP] = ROW(NOTHING, END),
+                [LIFE_ON_STOP] = ROW(END_WAIT, END),
         },
 };
 

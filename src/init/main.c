@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -27,8 +30,9 @@
 #define CONFIG_FILE "/etc/rootspan/init.conf"
 #define MODULES_FILE "/etc/rootspan/modules"
 #define LOG_IDENT "rootspan"
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-enum { EXIT_USAGE = 2, EXIT_CODE_OWN = 125 };
+enum { EXIT_USAGE = 2, EXIT_CODE_OWN = 125, CONSOLE_TIMEOUT_MSEC = 100 };
 
 extern char **environ;
 
@@ -128,18 +132,20 @@ static int run_by_hand(char **argv)
         return EXIT_USAGE;
 }
 
-/* An initrd without /dev/console leaves PID 1 without standard descriptors. */
+/* An initrd without /dev/console leaves PID 1 without standard descriptors. Something must take
+ * their numbers, if only a directory: otherwise the next descriptor that is opened gets one. */
 static void open_stdio(void)
 {
-        int fd;
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (fcntl(fd, F_GETFD) < 0 && open("/dev/console", O_RDWR | O_NOCTTY) < 0 &&
+                    open("/dev/null", O_RDWR) < 0)
+                        (void)open("/", O_PATH);
+}
 
-        if (fcntl(STDERR_FILENO, F_GETFD) >= 0)
-                return;
-        fd = open("/dev/console", O_RDWR | O_NOCTTY);
-        if (fd < 0)
-                fd = open("/dev/null", O_RDWR);
-        while (fd >= 0 && fd < STDERR_FILENO)
-                fd = dup(fd);
+/* What an earlier program left open is not for the agent. Kernels before 5.11 cannot do this. */
+static void close_others_on_exec(void)
+{
+        (void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
 /* Lines go to standard error, but to a console by a description of our own, since the agent
@@ -166,8 +172,18 @@ static int open_signals(void)
         return RET_ERRNO(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-/* All but those that a fault of our own raises. */
-static void block_signals(void)
+/* A line that finds the console full is lost; the last one is worth a moment. Standard error is
+ * the same console as the log's descriptor. */
+static void await_console(void)
+{
+        struct pollfd poll_fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+        (void)poll(&poll_fd, 1, CONSOLE_TIMEOUT_MSEC);
+}
+
+/* Blocks all but those that a fault of our own raises. None stays ignored, as an earlier program
+ * may have left it: the agent would inherit that, and without SIGCHLD there is nothing to reap. */
+static void reset_signals(void)
 {
         static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
         sigset_t set;
@@ -176,34 +192,29 @@ static void block_signals(void)
         for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
                 (void)sigdelset(&set, faults[i]);
         (void)sigprocmask(SIG_SETMASK, &set, NULL);
-        (void)signal(SIGPIPE, SIG_DFL); /* some parents ignore it, and the agent would inherit that */
+        for (int i = 1; i < NSIG; i++)
+                (void)signal(i, SIG_DFL); /* not possible for SIGKILL, SIGSTOP and libc's own */
 }
 
-/* Boot and the agent's life. Returns when the VM is to be ended. */
-static void run(char **argv, nsec_t start, int signal_fd, Config *config, Ending *ending)
+/* The rest of boot and the agent's life. Returns when the VM is to be ended. */
+static void run(char **argv, nsec_t start, int signal_fd, BootLog *log, Config *config,
+                Ending *ending)
 {
         static ConfigReport report;
         static GuestTrace trace;
-        static BootLog log;
         int r;
 
-        ending->exit_code = EXIT_CODE_OWN;
-        ending->reason = END_INIT_FAULT;
-        r = boot_run(boot_early_steps, boot_early_steps_n, &log);
-        open_stdio();
-        if (r < 0)
-                return;
         read_config(config, agent_arguments(argv), &report);
         open_log((LogLevel)config->log_level);
         log_report(&report);
-        if (report.fatal) {
+        if (!address_is_set(&config->notify_socket))
+                (void)vmm_find_address(&config->notify_socket); /* most machines have none */
+        if (report.fatal) { /* which the VMM is told, too */
                 ending->reason = END_CONFIG_ERROR;
                 return;
         }
-        if (!address_is_set(&config->notify_socket))
-                (void)vmm_find_address(&config->notify_socket); /* most machines have none */
-        boot_load_modules(MODULES_FILE, &log);
-        r = boot_run(boot_late_steps, boot_late_steps_n, &log);
+        boot_load_modules(MODULES_FILE, log);
+        r = boot_run(boot_late_steps, boot_late_steps_n, log);
         if (r < 0)
                 return;
         r = guest_trace_begin(&trace, config_is_collated(config) ? &config->traceparent : NULL,
@@ -216,34 +227,41 @@ static void run(char **argv, nsec_t start, int signal_fd, Config *config, Ending
                 log_warning("The clock of this machine is not set: times count from 1970");
         ending->exit_code = 0;
         ending->reason = END_AGENT_EXIT;
-        supervise(config, &log, &trace, signal_fd, environ, ending);
+        (void)setenv("PATH", DEFAULT_PATH, 0); /* execvpe(3) looks in ours, not in the agent's */
+        supervise(config, log, &trace, signal_fd, environ, ending);
 }
 
 int main(int argc, char **argv)
 {
         static Config config;
-        static Ending ending;
+        static Ending ending = {.reason = END_INIT_FAULT, .exit_code = EXIT_CODE_OWN};
+        static BootLog log;
         char line[ENDING_LINE_MAX];
-        nsec_t start = clock_boottime();
-        int signal_fd;
+        nsec_t start = clock_boottime(), end_start;
+        int r, signal_fd;
 
         if (getpid() != 1)
                 return run_by_hand(argv);
 
-        block_signals();
+        close_others_on_exec();
+        reset_signals();
         crash_install(&config);
         log_setup(LOG_IDENT, STDERR_FILENO, LOG_FORMAT_PLAIN, LOG_LEVEL_INFO);
+        r = boot_run(boot_early_steps, boot_early_steps_n, &log);
+        open_stdio(); /* there is a /dev now */
         signal_fd = open_signals();
         if (signal_fd < 0)
                 log_error_errno(signal_fd, "Cannot receive signals");
-        else
-                run(argv, start, signal_fd, &config, &ending);
+        else if (r == 0)
+                run(argv, start, signal_fd, &log, &config, &ending);
 
         if (ending.agent_end == 0)
                 ending.agent_end = clock_boottime();
-        shutdown_run(signal_fd, nsec_add(ending.agent_end, config.end_timeout),
+        end_start = MAX(ending.agent_end, ending.wait_end);
+        shutdown_run(signal_fd, nsec_add(end_start, config.end_timeout),
                      address_is_set(&config.notify_socket) ? &config.notify_socket : NULL, &ending);
         ending_format(&ending, line);
+        await_console();
         log_line(LOG_LEVEL_ERROR, "%s", line); /* shown at every log level */
         if (config.debug_exit != 0)
                 log_error_errno(vmm_debug_exit((uint16_t)config.debug_exit, ending.exit_code),

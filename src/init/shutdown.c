@@ -30,26 +30,24 @@
 #define INITIAL_PID_NAMESPACE "pid:[4026531836]"
 
 /* Waits until @child is reaped, or until all children are with @child -1; reaps others by the
- * way. Returns 0, or -ETIMEDOUT at @deadline. */
+ * way, but even if they never end, no longer than until @deadline. Returns 0 or -ETIMEDOUT. */
 static int wait_for_children(int signal_fd, pid_t child, nsec_t deadline)
 {
         for (;;) {
                 struct pollfd poll_fd = {.fd = signal_fd, .events = POLLIN};
-                struct signalfd_siginfo info;
+                struct signalfd_siginfo infos[4];
+                pid_t pid = waitpid(-1, NULL, WNOHANG);
                 nsec_t left;
-                pid_t pid;
 
-                while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-                        if (pid == child)
-                                return 0;
-                if (pid < 0) /* ECHILD: nobody is left */
+                if (pid < 0 || pid == child) /* ECHILD: nobody is left */
                         return 0;
                 left = nsec_left(deadline, clock_boottime());
                 if (left == 0)
                         return -ETIMEDOUT;
+                if (pid > 0)
+                        continue;
                 (void)poll(&poll_fd, 1, nsec_to_poll(left));
-                while (read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-                        ; /* only a SIGCHLD matters now, and the next round asks for it */
+                (void)!read(signal_fd, infos, sizeof(infos)); /* the next round asks who died */
         }
 }
 

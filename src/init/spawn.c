@@ -4,6 +4,7 @@
 
 #include "init/spawn.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -32,10 +33,9 @@ static int exec_child(const SpawnOptions *options)
 
         if (options->pid1 && (error = enter_mount_namespace()) != 0)
                 return error;
-        if (options->pass_fd >= 0) {
-                if (options->pass_fd == SPAWN_PASS_FD || dup2(options->pass_fd, SPAWN_PASS_FD) < 0)
-                        return errno; /* descriptors of ours are close-on-exec, its own must not be */
-        }
+        /* Descriptors of ours are close-on-exec, dup2() makes one that is not. */
+        if (options->pass_fd >= 0 && dup2(options->pass_fd, SPAWN_PASS_FD) < 0)
+                return errno;
         if (options->new_session) {
                 (void)setsid();
                 (void)ioctl(STDIN_FILENO, TIOCSCTTY, 0); /* there may be no terminal */
@@ -73,6 +73,7 @@ int spawn(const SpawnOptions *options, pid_t *ret_pid)
         _cleanup_(fd_closep) int ours = -EBADF;
         int r;
 
+        assert(options->pass_fd != SPAWN_PASS_FD); /* it would stay close-on-exec */
         if (!options->pid1)
                 return run_child(options, ret_pid);
 

@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 typedef struct SpawnOptions {
-        const char *const *argv; /* argv[0] is looked up in PATH if it has no slash */
+        const char *const *argv; /* argv[0] is looked up in our PATH if it has no slash */
         const char *const *envp;
         int pass_fd;      /* becomes descriptor SPAWN_PASS_FD of the process; -EBADF for none */
         const char *oom_score; /* for /proc/self/oom_score_adj, NULL to inherit ours */

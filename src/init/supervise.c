@@ -28,6 +28,7 @@ enum {
         TRACER_STARTS_MAX = 4,   /* then a guest goes on without */
         REAP_BURST = 512,        /* children reaped before other descriptors get their turn */
         LINK_BURST = 16,         /* records read likewise */
+        SIGNAL_BURST = 4,        /* as many as there are that we wait for */
         KILL_TIMEOUT_MSEC = 500, /* for a killed agent to be gone */
         NOTIFY_TIMEOUT_MSEC = 2000,
         EXIT_CODE_OWN = 125,     /* the agent never ran, for a reason of ours */
@@ -35,7 +36,6 @@ enum {
 
 /* As Kata's units have it. PID 1 needs no score: the kernel never kills it for memory. */
 #define AGENT_OOM_SCORE "-997"
-#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 typedef struct Supervisor {
         const Config *config;
@@ -122,9 +122,13 @@ static void notify_ready(const Supervisor *s)
         pid_t pid = address_is_set(&s->config->notify_socket) ? fork() : -1;
 
         if (pid == 0) {
+                sigset_t none;
                 nsec_t deadline = nsec_add(clock_boottime(), NOTIFY_TIMEOUT_MSEC * NSEC_PER_MSEC);
-                int r = vmm_notify(&s->config->notify_socket, "READY=1\n", deadline);
+                int r;
 
+                (void)sigemptyset(&none);
+                (void)sigprocmask(SIG_SETMASK, &none, NULL); /* it must not outlast the shutdown */
+                r = vmm_notify(&s->config->notify_socket, "READY=1\n", deadline);
                 if (r < 0)
                         log_warning_errno(r, "Cannot tell the VMM that the agent runs");
                 _exit(EXIT_SUCCESS);
@@ -133,16 +137,13 @@ static void notify_ready(const Supervisor *s)
 
 static void fill_environment(Supervisor *s, const char **ret, char *traceparent)
 {
-        bool has_path = false, has_traceparent = false;
+        bool has_traceparent = false;
         size_t n = 0;
 
-        for (; s->environment[n] && n < ENVIRONMENT_MAX - 3; n++) {
+        for (; s->environment[n] && n < ENVIRONMENT_MAX - 2; n++) {
                 ret[n] = s->environment[n];
-                has_path |= strncmp(ret[n], "PATH=", 5) == 0;
                 has_traceparent |= strncmp(ret[n], "TRACEPARENT=", 12) == 0;
         }
-        if (!has_path)
-                ret[n++] = DEFAULT_PATH;
         if (s->traced && !has_traceparent) {
                 memcpy(traceparent, "TRACEPARENT=", 12);
                 guest_trace_parent_text(s->trace, traceparent + 12);
@@ -155,12 +156,13 @@ static int do_start_agent(Supervisor *s)
 {
         char traceparent[12 + TRACEPARENT_TEXT_MAX];
         const char *environment[ENVIRONMENT_MAX];
+        size_t steps = s->log->n;
         LinkRecord record;
         int r;
 
         if (s->connect_start != 0) {
                 boot_log_add(s->log, "await receiver", s->connect_start, 0);
-                if (guest_trace_step(s->trace, s->log, s->log->n - 1, &record) == 0)
+                if (s->log->n > steps && guest_trace_step(s->trace, s->log, steps, &record) == 0)
                         (void)tracer_send(&s->tracer, &record);
         }
         fill_environment(s, environment, traceparent);
@@ -211,6 +213,7 @@ static int do_kill_agent(Supervisor *s)
 {
         log_warning("The agent did not stop in time: killing it");
         s->ending->reason = END_STOP_TIMEOUT;
+        ending_set_status(s->ending, SIGKILL, &(struct rusage){0}); /* should it not even die */
         signal_agent(s, SIGKILL);
         set_deadline(s, KILL_TIMEOUT_MSEC * NSEC_PER_MSEC);
         return NO_EVENT;
@@ -309,6 +312,13 @@ static int do_finish(Supervisor *s)
         return NO_EVENT;
 }
 
+/* The host let the guest wait, perhaps for days: what is left gets its full time to end. */
+static int do_end_wait(Supervisor *s)
+{
+        s->ending->wait_end = clock_boottime();
+        return NO_EVENT;
+}
+
 static int run_action(Supervisor *s, LifeAction action)
 {
         switch (action) {
@@ -330,6 +340,8 @@ static int run_action(Supervisor *s, LifeAction action)
                 return do_flush(s);
         case LIFE_DO_FINISH:
                 return do_finish(s);
+        case LIFE_DO_END_WAIT:
+                return do_end_wait(s);
         }
         return NO_EVENT;
 }
@@ -389,10 +401,11 @@ static void reap(Supervisor *s)
 
 static void on_signals(Supervisor *s)
 {
-        struct signalfd_siginfo info;
+        struct signalfd_siginfo infos[SIGNAL_BURST];
+        ssize_t n = read(s->signal_fd, infos, sizeof(infos));
 
-        while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-                if (info.ssi_signo == SIGCHLD)
+        for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(*infos); i++) {
+                if (infos[i].ssi_signo == SIGCHLD)
                         s->more_to_reap = true;
                 else
                         dispatch(s, LIFE_ON_STOP);
@@ -420,11 +433,16 @@ static void on_link(Supervisor *s, short revents)
 
         if ((revents & POLLOUT) && s->flush_unsent)
                 send_flush(s);
-        for (int i = 0; i < LINK_BURST; i++) {
+        for (int i = 0; i < LINK_BURST && s->tracer.link >= 0; i++) {
                 int r = tracer_receive(&s->tracer, &record);
 
-                if (r == TRACER_E_NONE || r == TRACER_E_GONE)
-                        return; /* the reaper tells why it is gone */
+                if (r == TRACER_E_NONE)
+                        return;
+                if (r == TRACER_E_GONE) {
+                        if (s->tracer.pid > 0) /* of no use without a link, should it live on */
+                                (void)kill(s->tracer.pid, SIGKILL);
+                        return; /* the reaper goes on with it */
+                }
                 if (r == TRACER_E_BAD)
                         log_debug("The tracer sent what is no record, ignored");
                 else

@@ -1,15 +1,46 @@
-/* An agent that ends in a chosen way:
- *   agent exit CODE | agent signal NUMBER [core] | agent reboot poweroff|restart
- * The last refuses unless it is PID 1, so that it can only ever end a namespace of its own. */
+/* An agent that behaves in a chosen way, most of them bad:
+ *   agent exit CODE                  | agent signal NUMBER [core]
+ *   agent reboot poweroff|restart    only as PID 1, so that it can only end a namespace of its own
+ *   agent inherited FILE             writes to FILE what it got from its parent
+ *   agent orphans COUNT              leaves that many to PID 1, all dying at once
+ *   agent signals COUNT              sends PID 1 a round of signals each millisecond
+ *   agent storm CODE                 exits and leaves processes that fork and ignore SIGTERM
+ *   agent deaf PROGRAM [ARGUMENT...] executes it, ignoring all signals below 32
+ *   agent clutched                   asks for a stop, and cannot be reaped even when killed */
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+enum {
+        DESCRIPTORS_MAX = 1024,
+        ORPHANS_MAX = 8192,
+        PATIENCE_SEC = 20,
+        SIGNALS_MAX = 64,
+        SIGRTMIN_KERNEL = 32,
+        STORMS = 4,
+};
+
+static _Noreturn void die(const char *what)
+{
+        fprintf(stderr, "agent: %s: %s\n", what, strerror(errno));
+        exit(99);
+}
+
+static int do_exit(char **arguments)
+{
+        return atoi(arguments[0]);
+}
 
 /* By hand: libc refuses for the two that it keeps for itself, and posix_spawn(3), say of make(1),
  * leaves just these two ignored. */
@@ -25,27 +56,165 @@ static void reset_signal(int number)
         (void)syscall(SYS_rt_sigaction, number, &action, NULL, sizeof(action.mask));
 }
 
+static int do_signal(char **arguments)
+{
+        int number = atoi(arguments[0]);
+        rlim_t core = arguments[1] ? 1 << 20 : 0;
+
+        (void)setrlimit(RLIMIT_CORE, &(struct rlimit){.rlim_cur = core, .rlim_max = core});
+        reset_signal(number);
+        (void)syscall(SYS_tgkill, getpid(), getpid(), number);
+        return pause();
+}
+
+static int do_reboot(char **arguments)
+{
+        if (getpid() != 1)
+                return 2;
+        printf("agent is PID 1\n");
+        (void)fflush(stdout);
+        return reboot(strcmp(arguments[0], "restart") == 0 ? RB_AUTOBOOT : RB_POWER_OFF);
+}
+
+static int do_inherited(char **arguments)
+{
+        char line[256];
+        FILE *status, *out;
+        int open_before[DESCRIPTORS_MAX];
+
+        for (int fd = 0; fd < DESCRIPTORS_MAX; fd++)
+                open_before[fd] = fcntl(fd, F_GETFD) >= 0;
+        out = fopen(arguments[0], "we");
+        status = fopen("/proc/self/status", "re");
+        if (!out || !status)
+                die(arguments[0]);
+        fputs("descriptors:", out);
+        for (int fd = 0; fd < DESCRIPTORS_MAX; fd++)
+                if (open_before[fd])
+                        fprintf(out, " %d", fd);
+        fputc('\n', out);
+        while (fgets(line, sizeof(line), status))
+                if (strncmp(line, "SigBlk:", 7) == 0 || strncmp(line, "SigIgn:", 7) == 0)
+                        fputs(line, out);
+        return fclose(out);
+}
+
+static void nap(void)
+{
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000 * 1000}, NULL);
+}
+
+/* A child makes them and exits; then the end of a pipe lets all go. They are reaped when not even
+ * a zombie answers to their pids. */
+static int do_orphans(char **arguments)
+{
+        static pid_t pids[ORPHANS_MAX];
+        int count = atoi(arguments[0]), gate[2], news[2];
+        char byte;
+
+        (void)alarm(PATIENCE_SEC);
+        if (count > ORPHANS_MAX || pipe(gate) < 0 || pipe(news) < 0)
+                die("orphans");
+        if (fork() == 0) {
+                (void)close(gate[1]);
+                for (int i = 0; i < count; i++) {
+                        pids[0] = fork();
+                        if (pids[0] == 0)
+                                _exit((int)read(gate[0], &byte, 1));
+                        if (pids[0] < 0 || write(news[1], pids, sizeof(*pids)) < 0)
+                                die("fork");
+                }
+                _exit(0);
+        }
+        (void)close(news[1]);
+        (void)wait(NULL);
+        for (int i = 0; i < count; i++)
+                if (read(news[0], &pids[i], sizeof(*pids)) != (ssize_t)sizeof(*pids))
+                        die("read");
+        (void)close(gate[1]);
+        for (int i = 0; i < count; i++)
+                while (kill(pids[i], 0) == 0)
+                        nap();
+        return 4;
+}
+
+/* All that PID 1 should pass over, and a child that dies by each round. */
+static int do_signals(char **arguments)
+{
+        static const int kept[] = {SIGTERM, SIGINT, SIGPWR,  SIGKILL, SIGSTOP, SIGSEGV,
+                                   SIGBUS,  SIGFPE, SIGILL,  SIGTRAP, SIGABRT, SIGSYS};
+
+        for (int i = atoi(arguments[0]); i > 0; i--) {
+                pid_t pid = fork();
+
+                if (pid == 0)
+                        _exit(fork() < 0);
+                for (int number = 1; number <= SIGNALS_MAX; number++) {
+                        size_t k = 0;
+
+                        while (k < sizeof(kept) / sizeof(*kept) && kept[k] != number)
+                                k++;
+                        if (k == sizeof(kept) / sizeof(*kept))
+                                (void)kill(1, number);
+                }
+                (void)waitpid(pid, NULL, 0);
+                nap();
+        }
+        return 5;
+}
+
+static int do_storm(char **arguments)
+{
+        for (int i = 0; i < STORMS; i++) {
+                if (fork() != 0)
+                        continue;
+                (void)signal(SIGTERM, SIG_IGN);
+                for (;;) {
+                        pid_t pid = fork();
+
+                        if (pid == 0)
+                                _exit(fork() < 0); /* and an orphan that exits at once */
+                        (void)waitpid(pid, NULL, 0);
+                }
+        }
+        return atoi(arguments[0]);
+}
+
+static int do_deaf(char **arguments)
+{
+        for (int number = 1; number < SIGRTMIN_KERNEL; number++)
+                (void)signal(number, SIG_IGN);
+        (void)execv(arguments[0], arguments);
+        die(arguments[0]);
+}
+
+/* A debugger that attached to a process is the first to reap it: until then its parent cannot. */
+static int do_clutched(char **arguments)
+{
+        (void)arguments;
+        if (fork() == 0) {
+                if (setsid() < 0 || ptrace(PTRACE_SEIZE, getppid(), NULL, NULL) < 0)
+                        die("ptrace");
+                (void)kill(1, SIGTERM);
+        }
+        return pause();
+}
+
+static const struct {
+        const char *name;
+        int arguments;
+        int (*run)(char **arguments);
+} modes[] = {
+        {"exit", 1, do_exit},       {"signal", 1, do_signal},   {"reboot", 1, do_reboot},
+        {"orphans", 1, do_orphans}, {"signals", 1, do_signals}, {"inherited", 1, do_inherited},
+        {"storm", 1, do_storm},     {"deaf", 1, do_deaf},       {"clutched", 0, do_clutched},
+};
+
 int main(int argc, char **argv)
 {
-        int number = argc > 2 ? atoi(argv[2]) : 0;
-
-        if (argc > 2 && strcmp(argv[1], "exit") == 0)
-                return number;
-        if (argc > 2 && strcmp(argv[1], "signal") == 0) {
-                rlim_t core = argc > 3 ? 1 << 20 : 0;
-
-                (void)setrlimit(RLIMIT_CORE, &(struct rlimit){.rlim_cur = core, .rlim_max = core});
-                reset_signal(number);
-                (void)syscall(SYS_tgkill, getpid(), getpid(), number);
-                for (;;)
-                        (void)pause();
-        }
-        if (argc > 2 && strcmp(argv[1], "reboot") == 0 && getpid() == 1) {
-                printf("agent is PID 1\n");
-                (void)fflush(stdout);
-                (void)reboot(strcmp(argv[2], "restart") == 0 ? RB_AUTOBOOT : RB_POWER_OFF);
-        }
-        fprintf(stderr, "Usage: agent exit CODE | agent signal NUMBER [core] |\n"
-                        "       agent reboot poweroff|restart (as PID 1)\n");
+        for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(*modes); i++)
+                if (strcmp(argv[1], modes[i].name) == 0 && argc >= 2 + modes[i].arguments)
+                        return modes[i].run(argv + 2);
+        fprintf(stderr, "agent: unknown mode, see its source\n");
         return 2;
 }

@@ -60,6 +60,9 @@ static void test_signals(void **state)
         ending_set_status(&ending, 9, &usage);
         assert_false(ending.core_dumped);
         assert_false(ending_is_success(&ending));
+        ending_set_status(&ending, 0, &usage); /* the later one tells the truth */
+        assert_int_equal(ending.exit_signal, 0);
+        assert_true(ending_is_success(&ending));
 }
 
 int main(void)
