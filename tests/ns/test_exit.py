@@ -162,10 +162,12 @@ class Vmm(unittest.TestCase):
     def test_ready_and_exit_status(self):
         with Guest() as guest:
             listener = self.listen(guest)
-            guest.start([AGENT, "exit", "42"], self.CMDLINE)
-            messages = {self.read_message(listener), self.read_message(listener)}
-            self.assertEqual(messages,
-                             {"READY=1\n", "EXIT_STATUS=42\nX_ROOTSPAN_REASON=agent-exit\n"})
+            script = guest.script("script", "while ! [ -e /host/go ]; do :; done; exit 42\n")
+            guest.start([script], self.CMDLINE)
+            self.assertEqual(self.read_message(listener), "READY=1\n")
+            (guest.root / "host/go").touch()
+            self.assertEqual(self.read_message(listener),
+                             "EXIT_STATUS=42\nX_ROOTSPAN_REASON=agent-exit\n")
             self.assertEqual(guest.wait().end.get("code"), "42")
 
     def test_vmm_that_does_not_answer(self):
