@@ -79,7 +79,7 @@ static const Option options[] = {
         {PREFIX "agent_pid1", OPTION_BOOL, FIELD(agent_pid1), NULL, "yes", "no",
          "run the agent as PID 1 of a namespace, for one that was built to be that"},
         {PREFIX "trace", OPTION_TRACE, 0, NULL, "yes", "no",
-         "static: trace from boot to the agent's exit, then end the VM; dynamic: trace when asked"},
+         "static: trace from boot to the agent's exit, then end the VM; dynamic: not traced yet"},
         {"agent.trace", OPTION_TRACE, 0, NULL, "yes", NULL,
          "the same, as Kata Containers writes it"},
         {"agent.trace_mode", OPTION_CHOICE, FIELD(trace_mode), trace_mode_choices, NULL, "static",

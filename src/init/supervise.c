@@ -116,23 +116,27 @@ static int do_restart_tracer(Supervisor *s)
         return start_tracer(s) < 0 && s->state == LIFE_CONNECT ? LIFE_ON_TIMEOUT : NO_EVENT;
 }
 
+static _Noreturn void run_notify_ready(const Address *address)
+{
+        nsec_t deadline = nsec_add(clock_boottime(), NOTIFY_TIMEOUT_MSEC * NSEC_PER_MSEC);
+        int fd = -EBADF, r = vmm_send(address, "READY=1\n", deadline, &fd);
+        sigset_t none;
+
+        /* Once that is sent, a shutdown need not wait for us: SIGTERM may end this. */
+        (void)sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+        if (r == 0)
+                r = vmm_await_close(fd, deadline);
+        if (r < 0)
+                log_warning_errno(r, "Cannot tell the VMM that the agent runs");
+        _exit(EXIT_SUCCESS);
+}
+
 /* By a child, since the VMM may not answer; the reaper takes care of it. */
 static void notify_ready(const Supervisor *s)
 {
-        pid_t pid = address_is_set(&s->config->notify_socket) ? fork() : -1;
-
-        if (pid == 0) {
-                sigset_t none;
-                nsec_t deadline = nsec_add(clock_boottime(), NOTIFY_TIMEOUT_MSEC * NSEC_PER_MSEC);
-                int r;
-
-                (void)sigemptyset(&none);
-                (void)sigprocmask(SIG_SETMASK, &none, NULL); /* it must not outlast the shutdown */
-                r = vmm_notify(&s->config->notify_socket, "READY=1\n", deadline);
-                if (r < 0)
-                        log_warning_errno(r, "Cannot tell the VMM that the agent runs");
-                _exit(EXIT_SUCCESS);
-        }
+        if (address_is_set(&s->config->notify_socket) && fork() == 0)
+                run_notify_ready(&s->config->notify_socket);
 }
 
 static void fill_environment(Supervisor *s, const char **ret, char *traceparent)

@@ -113,12 +113,11 @@ static int wait_for(int fd, short events, nsec_t deadline)
         }
 }
 
-int vmm_notify(const Address *address, const char *text, nsec_t deadline)
+int vmm_send(const Address *address, const char *text, nsec_t deadline, int *ret_fd)
 {
         _cleanup_(fd_closep) int fd = -EBADF;
         size_t n = strlen(text);
         int r, error = 0;
-        char byte;
 
         r = address_connect(address, &fd);
         if (r < 0)
@@ -146,8 +145,16 @@ int vmm_notify(const Address *address, const char *text, nsec_t deadline)
         }
         /* Readers that wait for the end of the text see it now; others close when they have it. */
         (void)shutdown(fd, SHUT_WR);
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int vmm_await_close(int fd, nsec_t deadline)
+{
         for (;;) {
+                char byte;
                 ssize_t got = recv(fd, &byte, 1, 0);
+                int r;
 
                 if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
                         return 0;
@@ -155,6 +162,14 @@ int vmm_notify(const Address *address, const char *text, nsec_t deadline)
                 if (r < 0)
                         return r;
         }
+}
+
+int vmm_notify(const Address *address, const char *text, nsec_t deadline)
+{
+        _cleanup_(fd_closep) int fd = -EBADF;
+        int r = vmm_send(address, text, deadline, &fd);
+
+        return r < 0 ? r : vmm_await_close(fd, deadline);
 }
 
 int vmm_debug_exit(uint16_t port, int code)

@@ -21,9 +21,14 @@ int vmm_address_from_smbios(const uint8_t *data, size_t n, Address *ret);
 /* The same, read from this machine's table. Returns 0 or -errno. */
 int vmm_find_address(Address *ret);
 
-/* Connects to @address, writes @text and waits until the other side has closed, all before
- * @deadline (CLOCK_BOOTTIME): only that close says that the text has left the machine. Blocks, so
- * it is for a child of PID 1. Returns 0 or -errno. */
+/* Connects to @address and writes @text, before @deadline (CLOCK_BOOTTIME). Blocks, as the next two
+ * do, so they are for a child of PID 1. Return 0 or -errno. */
+int vmm_send(const Address *address, const char *text, nsec_t deadline, int *ret_fd);
+
+/* Waits until the other side has closed: only that says that the text has left the machine. */
+int vmm_await_close(int fd, nsec_t deadline);
+
+/* Both. */
 int vmm_notify(const Address *address, const char *text, nsec_t deadline);
 
 /* Writes @code to the I/O port @port of QEMU's isa-debug-exit, which ends QEMU with the status
