@@ -300,8 +300,7 @@ int mux_to_guest(Mux *mux, VirtQueue *queue, unsigned budget)
                         return MUX_BLOCKED;
                 if (n < 0 && n != -EAGAIN)
                         return (int)n;
-                if (n > 0)
-                        sent += (unsigned)n;
+                sent += n > 0 ? (unsigned)n : 1; /* a turn without a packet counts as well */
         }
         return MUX_DONE;
 }

@@ -112,6 +112,7 @@ static int walk(VirtQueue *queue, struct iovec *pieces, VirtQueueBuffer *buffer)
 {
         const uint8_t *table = queue->table;
         uint32_t size = queue->size, index = buffer->head;
+        bool is_indirect = false;
         struct vring_desc desc;
         int r;
 
@@ -121,8 +122,9 @@ static int walk(VirtQueue *queue, struct iovec *pieces, VirtQueueBuffer *buffer)
                 /* A copy, since the guest can still write; and its table may be misaligned. */
                 memcpy(&desc, table + index * sizeof(desc), sizeof(desc));
                 if (le16toh(desc.flags) & VRING_DESC_F_INDIRECT) {
-                        if (table != queue->table)
+                        if (is_indirect)
                                 return broken(queue, "an indirect table holds another");
+                        is_indirect = true;
                         r = open_table(queue, &desc, &table, &size);
                         if (r < 0)
                                 return r;

@@ -222,6 +222,18 @@ static void indirect_nested(FrontEnd *f)
         indirect(f, table, 1, sizeof(table), 0);
 }
 
+/* The queue's own table as an indirect one: its first entry leads back to it for ever. */
+static void indirect_to_itself(FrontEnd *f)
+{
+        uint64_t offset = (uint64_t)((uint8_t *)f->queues[OUT].table - f->memory);
+
+        submit_one(f, (struct vring_desc){
+                              .addr = LOW_GUEST + offset,
+                              .len = RING_SIZE * sizeof(struct vring_desc),
+                              .flags = VRING_DESC_F_INDIRECT,
+                      });
+}
+
 static void indirect_and_next(FrontEnd *f)
 {
         struct vring_desc table[1] = {good(f, 0)};
@@ -312,6 +324,7 @@ static const Attack guests[] = {
         {"indirect, huge", indirect_huge, "a bad size"},
         {"indirect, 4 GiB", indirect_of_4_gib, "a bad size"},
         {"indirect, nested", indirect_nested, "holds another"},
+        {"indirect, to itself", indirect_to_itself, "holds another"},
         {"indirect and next", indirect_and_next, "not allowed here"},
         {"indirect, loop", indirect_loop, "longer than the queue"},
         {"indirect, next beyond", indirect_next_beyond, "a descriptor index is beyond"},
