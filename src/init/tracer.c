@@ -79,7 +79,11 @@ int tracer_receive(Tracer *tracer, LinkRecord *ret)
 
         if (tracer->link < 0)
                 return TRACER_E_GONE;
-        n = RET_ERRNO(recv(tracer->link, buffer, sizeof(buffer), MSG_TRUNC));
+        /* A tracer that left records of ours unread when it closed shows as a reset, once, ahead of the
+         * records of its own that are still to be read. */
+        do
+                n = RET_ERRNO(recv(tracer->link, buffer, sizeof(buffer), MSG_TRUNC));
+        while (n == -ECONNRESET);
         if (n == -EAGAIN || n == -EINTR)
                 return TRACER_E_NONE;
         if (n <= 0) {
