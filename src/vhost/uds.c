@@ -1,5 +1,5 @@
-/* The Unix sockets of a VM. On Unix sockets connect(2) is done at once or fails at once, so there is no
- * state of being under way. */
+/* The Unix sockets of a VM. On Unix sockets connect(2) is done at once or fails at once, so there
+ * is no state of being under way. */
 
 #include "vhost/uds.h"
 
