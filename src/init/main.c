@@ -32,7 +32,12 @@
 #define LOG_IDENT "rootspan"
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-enum { EXIT_USAGE = 2, EXIT_CODE_OWN = 125, CONSOLE_TIMEOUT_MSEC = 100 };
+enum {
+        EXIT_USAGE = 2,
+        EXIT_CODE_OWN = 125,
+        CONSOLE_TIMEOUT_MSEC = 100,
+        SIGNALS_MAX = 64, /* the kernel's _NSIG */
+};
 
 extern char **environ;
 
@@ -186,14 +191,18 @@ static void await_console(void)
 static void reset_signals(void)
 {
         static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+        static const uint64_t default_action[4];
         sigset_t set;
 
         (void)sigfillset(&set);
         for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
                 (void)sigdelset(&set, faults[i]);
         (void)sigprocmask(SIG_SETMASK, &set, NULL);
-        for (int i = 1; i < NSIG; i++)
-                (void)signal(i, SIG_DFL); /* not possible for SIGKILL, SIGSTOP and libc's own */
+        /* By hand, since libc keeps two signals for itself and refuses to change them, though make(1)
+         * and others leave just these ignored. The kernel's struct sigaction of all zeroes says
+         * SIG_DFL; it fails for SIGKILL and SIGSTOP only. */
+        for (int i = 1; i <= SIGNALS_MAX; i++)
+                (void)syscall(SYS_rt_sigaction, i, default_action, NULL, SIGNALS_MAX / 8);
 }
 
 /* The rest of boot and the agent's life. Returns when the VM is to be ended. */
