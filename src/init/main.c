@@ -1,6 +1,6 @@
-/* rootspan-init: PID 1 of a guest that runs one agent. This file is the wiring: signals first,
- * then boot, options, the agent's life, and the end. Started as anything but PID 1 it prints its
- * usage and touches nothing. */
+/* rootspan-init: PID 1 of a guest that runs one agent, or a service of systemd that does. This file
+ * is the wiring: signals first, then boot, options, the agent's life, and the end. Started by hand
+ * it prints its usage and touches nothing. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +23,8 @@
 #include "init/config.h"
 #include "init/crash.h"
 #include "init/guest-trace.h"
+#include "init/role.h"
+#include "init/service.h"
 #include "init/shutdown.h"
 #include "init/supervise.h"
 #include "init/vmm.h"
@@ -43,12 +45,13 @@ extern char **environ;
 
 static void print_usage(FILE *out)
 {
-        fputs("Usage: rootspan-init [-- AGENT [ARGUMENT...]]\n"
+        fputs("Usage: rootspan-init [--service] [-- AGENT [ARGUMENT...]]\n"
               "\n"
               "Runs as PID 1 of a virtual machine: prepares the guest, starts one agent, owns its\n"
               "trace, and ends the machine when the agent has ended. Started by the kernel, as\n"
-              "/init of an initrd; not by hand.\n"
+              "/init of an initrd, or by systemd, as a service; not by hand.\n"
               "\n"
+              "  --service      run one agent for systemd, which has prepared the guest\n"
               "  --help         this text\n"
               "  --version      the version\n"
               "  --dump-config  " CONFIG_FILE " and the kernel command line as understood\n"
@@ -205,9 +208,67 @@ static void reset_signals(void)
                 (void)syscall(SYS_rt_sigaction, i, default_action, NULL, SIGNALS_MAX / 8);
 }
 
+static int pid1_begin(const Config *config, BootLog *log)
+{
+        int r;
+
+        crash_install(config);
+        r = boot_run(boot_early_steps, boot_early_steps_n, log);
+        open_stdio(); /* there is a /dev now */
+        return r;
+}
+
+static int pid1_boot(BootLog *log)
+{
+        boot_load_modules(MODULES_FILE, log);
+        return boot_run(boot_late_steps, boot_late_steps_n, log);
+}
+
+/* There was only the kernel. */
+static pid_t pid1_tell_past(const GuestTrace *trace, Tracer *tracer)
+{
+        LinkRecord record;
+
+        guest_trace_kernel(trace, &record);
+        (void)tracer_send(tracer, &record); /* counted if lost */
+        return 0;
+}
+
+/* Nobody is told how far PID 1 is, or whether it lives. */
+static void pid1_entered(LifeState state, nsec_t deadline)
+{
+        (void)state;
+        (void)deadline;
+}
+
+static nsec_t pid1_tick(nsec_t now)
+{
+        (void)now;
+        return NSEC_INFINITY;
+}
+
+static int pid1_end(const Config *config, const Ending *ending)
+{
+        if (config->debug_exit != 0)
+                log_error_errno(vmm_debug_exit((uint16_t)config->debug_exit, ending->exit_code),
+                                "There is no isa-debug-exit at port %u", config->debug_exit);
+        shutdown_end_vm((ShutdownMode)config->shutdown);
+}
+
+static const Role role_pid1 = {
+        .begin = pid1_begin,
+        .boot = pid1_boot,
+        .tell_past = pid1_tell_past,
+        .entered = pid1_entered,
+        .tick = pid1_tick,
+        .awaits_host = true,
+        .clean_up = shutdown_run,
+        .end = pid1_end,
+};
+
 /* The rest of boot and the agent's life. Returns when the VM is to be ended. */
-static void run(char **argv, nsec_t start, int signal_fd, BootLog *log, Config *config,
-                Ending *ending)
+static void run(const Role *role, char **argv, nsec_t start, int signal_fd, BootLog *log,
+                Config *config, Ending *ending)
 {
         static ConfigReport report;
         static GuestTrace trace;
@@ -222,8 +283,7 @@ static void run(char **argv, nsec_t start, int signal_fd, BootLog *log, Config *
                 ending->reason = END_CONFIG_ERROR;
                 return;
         }
-        boot_load_modules(MODULES_FILE, log);
-        r = boot_run(boot_late_steps, boot_late_steps_n, log);
+        r = role->boot(log);
         if (r < 0)
                 return;
         r = guest_trace_begin(&trace, config_is_collated(config) ? &config->traceparent : NULL,
@@ -237,7 +297,7 @@ static void run(char **argv, nsec_t start, int signal_fd, BootLog *log, Config *
         ending->exit_code = 0;
         ending->reason = END_AGENT_EXIT;
         (void)setenv("PATH", DEFAULT_PATH, 0); /* execvpe(3) looks in ours, not in the agent's */
-        supervise(config, log, &trace, signal_fd, environ, ending);
+        supervise(role, config, log, &trace, signal_fd, environ, ending);
 }
 
 int main(int argc, char **argv)
@@ -245,35 +305,34 @@ int main(int argc, char **argv)
         static Config config;
         static Ending ending = {.reason = END_INIT_FAULT, .exit_code = EXIT_CODE_OWN};
         static BootLog log;
+        const Role *role = &role_pid1;
         char line[ENDING_LINE_MAX];
         nsec_t start = clock_boottime(), end_start;
         int r, signal_fd;
 
-        if (getpid() != 1)
+        if (service_is_wanted(argv))
+                role = &role_service;
+        else if (getpid() != 1)
                 return run_by_hand(argv);
 
         close_others_on_exec();
         reset_signals();
-        crash_install(&config);
         log_setup(LOG_IDENT, STDERR_FILENO, LOG_FORMAT_PLAIN, LOG_LEVEL_INFO);
-        r = boot_run(boot_early_steps, boot_early_steps_n, &log);
-        open_stdio(); /* there is a /dev now */
+        r = role->begin(&config, &log);
         signal_fd = open_signals();
         if (signal_fd < 0)
                 log_error_errno(signal_fd, "Cannot receive signals");
         else if (r == 0)
-                run(argv, start, signal_fd, &log, &config, &ending);
+                run(role, argv, start, signal_fd, &log, &config, &ending);
 
         if (ending.agent_end == 0)
                 ending.agent_end = clock_boottime();
         end_start = MAX(ending.agent_end, ending.wait_end);
-        shutdown_run(signal_fd, nsec_add(end_start, config.end_timeout),
-                     address_is_set(&config.notify_socket) ? &config.notify_socket : NULL, &ending);
+        role->clean_up(signal_fd, nsec_add(end_start, config.end_timeout),
+                       address_is_set(&config.notify_socket) ? &config.notify_socket : NULL,
+                       &ending);
         ending_format(&ending, line);
         await_console();
         log_line(LOG_LEVEL_ERROR, "%s", line); /* shown at every log level */
-        if (config.debug_exit != 0)
-                log_error_errno(vmm_debug_exit((uint16_t)config.debug_exit, ending.exit_code),
-                                "There is no isa-debug-exit at port %u", config.debug_exit);
-        shutdown_end_vm((ShutdownMode)config.shutdown);
+        return role->end(&config, &ending);
 }

@@ -1,4 +1,4 @@
-/* The loop of PID 1: waits with a bare ppoll over two descriptors, the signals and the link to
+/* The loop of PID 1 or of the service: waits with a bare ppoll over two descriptors, the signals and the link to
  * the tracer, turns what comes into events, and runs what the life-cycle table says. It never
  * blocks anywhere else. */
 
@@ -38,6 +38,7 @@ enum {
 #define AGENT_OOM_SCORE "-997"
 
 typedef struct Supervisor {
+        const Role *role;
         const Config *config;
         BootLog *log;
         GuestTrace *trace;
@@ -49,6 +50,7 @@ typedef struct Supervisor {
         nsec_t deadline; /* of @state */
         pid_t agent;
         Tracer tracer;
+        pid_t teller; /* tells the tracer what was before us, 0 when it has; see Role */
         nsec_t connect_start;
         bool more_to_reap;
         bool flush_unsent; /* the link was full when the flush was due */
@@ -71,8 +73,7 @@ static void tell_boot(Supervisor *s)
 
         guest_trace_resource(s->trace, &record);
         (void)tracer_send(&s->tracer, &record); /* if it fails, the next spans count as lost */
-        guest_trace_kernel(s->trace, &record);
-        (void)tracer_send(&s->tracer, &record);
+        s->teller = s->role->tell_past(s->trace, &s->tracer);
         for (size_t i = 0; i < s->log->n; i++)
                 if (guest_trace_step(s->trace, s->log, i, &record) == 0)
                         (void)tracer_send(&s->tracer, &record);
@@ -286,7 +287,10 @@ static int do_flush(Supervisor *s)
                 guest_trace_boot(s->trace, ending->agent_end, ending, &record);
         (void)tracer_send(&s->tracer, &record);
         s->deadline = flush_deadline(s);
-        send_flush(s);
+        if (s->teller > 0)
+                (void)kill(s->teller, SIGTERM); /* its end lets the root span go, which is last */
+        else
+                send_flush(s);
         return NO_EVENT;
 }
 
@@ -309,7 +313,7 @@ static int do_finish(Supervisor *s)
         s->ending->flush_end = clock_boottime();
         s->ending->spans_dropped += s->tracer.lost;
         tracer_done(&s->tracer); /* upon which the tracer exits */
-        if (guest_ends_vm(s))
+        if (!s->role->awaits_host || guest_ends_vm(s))
                 return LIFE_ON_VM_ENDS;
         log_info("The agent exited with code %d; it is for the host to end the VM",
                  s->ending->exit_code);
@@ -352,6 +356,8 @@ static int run_action(Supervisor *s, LifeAction action)
 
 static void dispatch(Supervisor *s, int event)
 {
+        LifeState before = s->state;
+
         while (event != NO_EVENT) {
                 LifeTransition transition = life_next(s->state, (LifeEvent)event);
 
@@ -363,6 +369,8 @@ static void dispatch(Supervisor *s, int event)
                 }
                 event = run_action(s, transition.action);
         }
+        if (s->state != before)
+                s->role->entered(s->state, s->deadline);
 }
 
 static void on_agent_exit(Supervisor *s, int status, const struct rusage *usage)
@@ -399,6 +407,10 @@ static void reap(Supervisor *s)
                         s->tracer.pid = 0;
                         tracer_done(&s->tracer);
                         dispatch(s, LIFE_ON_TRACER_EXIT);
+                } else if (pid == s->teller) {
+                        s->teller = 0;
+                        if (s->state == LIFE_FLUSH)
+                                send_flush(s);
                 }
         }
 }
@@ -456,7 +468,8 @@ static void on_link(Supervisor *s, short revents)
 
 static void wait_for_events(Supervisor *s)
 {
-        nsec_t left = s->more_to_reap ? 0 : nsec_left(s->deadline, clock_boottime());
+        nsec_t now = clock_boottime(), wake = MIN(s->deadline, s->role->tick(now));
+        nsec_t left = s->more_to_reap ? 0 : nsec_left(wake, now);
         struct timespec timeout = {(time_t)(left / NSEC_PER_SEC), (long)(left % NSEC_PER_SEC)};
         struct pollfd fds[] = {
                 {.fd = s->signal_fd, .events = POLLIN},
@@ -475,12 +488,13 @@ static void wait_for_events(Supervisor *s)
                 dispatch(s, LIFE_ON_TIMEOUT);
 }
 
-void supervise(const Config *config, BootLog *log, GuestTrace *trace, int signal_fd,
-               char *const *environment, Ending *ending)
+void supervise(const Role *role, const Config *config, BootLog *log, GuestTrace *trace,
+               int signal_fd, char *const *environment, Ending *ending)
 {
         static Supervisor s; /* too large for a stack, and there is one PID 1 */
 
         s = (Supervisor){
+                .role = role,
                 .config = config,
                 .log = log,
                 .trace = trace,
