@@ -237,13 +237,10 @@ static pid_t pid1_tell_past(const GuestTrace *trace, Tracer *tracer)
 /* Nobody is told how far PID 1 is, or whether it lives. */
 static void pid1_entered(LifeState state, nsec_t deadline)
 {
-        (void)state;
-        (void)deadline;
 }
 
 static nsec_t pid1_tick(nsec_t now)
 {
-        (void)now;
         return NSEC_INFINITY;
 }
 

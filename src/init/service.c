@@ -107,7 +107,6 @@ static int begin(const Config *config, BootLog *log)
         /* Between systemd and us only: the agent would take them for its own. */
         static const char *const ours[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"};
 
-        (void)log;
         service.config = config;
         service.watchdog_interval = find_watchdog_interval();
         service.fd = connect_notify(getenv("NOTIFY_SOCKET"));
@@ -124,8 +123,7 @@ static int begin(const Config *config, BootLog *log)
 
 static int boot(BootLog *log)
 {
-        (void)log; /* systemd has done it all */
-        return 0;
+        return 0; /* systemd has done it all */
 }
 
 /* Only systemd knows, and only sd-bus can ask it: a program of its own does, which writes its
