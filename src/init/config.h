@@ -55,6 +55,7 @@ typedef struct Config {
         nsec_t stop_timeout;
         nsec_t end_timeout;
         bool agent_pid1;   /* the agent runs as PID 1 of a namespace */
+        bool unified_cgroups; /* version 2; else version 1 */
         int shutdown;      /* ShutdownMode */
         int on_agent_exit; /* OnAgentExit */
         Address notify_socket;   /* of the VMM; without port and path if there is none */

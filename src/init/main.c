@@ -223,7 +223,9 @@ static void run(char **argv, nsec_t start, int signal_fd, BootLog *log, Config *
                 return;
         }
         boot_load_modules(MODULES_FILE, log);
-        r = boot_run(boot_late_steps, boot_late_steps_n, log);
+        r = boot_run(config->unified_cgroups ? &boot_cgroup2 : &boot_cgroup1, log);
+        if (r == 0)
+                r = boot_run(&boot_late, log);
         if (r < 0)
                 return;
         r = guest_trace_begin(&trace, config_is_collated(config) ? &config->traceparent : NULL,
@@ -256,7 +258,7 @@ int main(int argc, char **argv)
         reset_signals();
         crash_install(&config);
         log_setup(LOG_IDENT, STDERR_FILENO, LOG_FORMAT_PLAIN, LOG_LEVEL_INFO);
-        r = boot_run(boot_early_steps, boot_early_steps_n, &log);
+        r = boot_run(&boot_early, &log);
         open_stdio(); /* there is a /dev now */
         signal_fd = open_signals();
         if (signal_fd < 0)
