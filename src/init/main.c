@@ -154,16 +154,23 @@ static void close_others_on_exec(void)
 }
 
 /* Lines go to standard error, but to a console by a description of our own, since the agent
- * shares the other and would be surprised by a non-blocking one. */
+ * shares the other and would be surprised by a non-blocking one. In a guest without a console they
+ * go to the kernel's log, which takes few lines at a time from each description: a new one for the
+ * last line makes sure of that. */
 static void open_log(LogLevel level)
 {
+        static int fd = -EBADF;
+        LogFormat format = LOG_FORMAT_PLAIN;
         struct stat st;
-        int fd = STDERR_FILENO;
 
-        if (fstat(STDERR_FILENO, &st) == 0 && S_ISCHR(st.st_mode) &&
-            st.st_rdev == makedev(5, 1))
+        fd = fd_close(fd);
+        if (fstat(STDERR_FILENO, &st) < 0 || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))) {
+                fd = open("/dev/kmsg", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+                format = fd >= 0 ? LOG_FORMAT_KMSG : LOG_FORMAT_PLAIN;
+        } else if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 1)) {
                 fd = open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-        log_setup(LOG_IDENT, fd >= 0 ? fd : STDERR_FILENO, LOG_FORMAT_PLAIN, level);
+        }
+        log_setup(LOG_IDENT, fd >= 0 ? fd : STDERR_FILENO, format, level);
 }
 
 static int open_signals(void)
@@ -177,13 +184,19 @@ static int open_signals(void)
         return RET_ERRNO(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-/* A line that finds the console full is lost; the last one is worth a moment. Standard error is
- * the same console as the log's descriptor. */
-static void await_console(void)
+/* A line that finds the console full is lost; the last one is worth a moment before, and another
+ * after, since a restart cuts off what a slow console has not put out yet. Standard error is the
+ * same console as the log's descriptor. */
+static void write_last_line(int signal_fd, const Ending *ending)
 {
         struct pollfd poll_fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+        char line[ENDING_LINE_MAX];
 
+        ending_format(ending, line);
+        open_log(LOG_LEVEL_ERROR); /* shown at every log level */
         (void)poll(&poll_fd, 1, CONSOLE_TIMEOUT_MSEC);
+        log_error("%s", line);
+        shutdown_drain_console(signal_fd, CONSOLE_TIMEOUT_MSEC * NSEC_PER_MSEC);
 }
 
 /* Blocks all but those that a fault of our own raises. None stays ignored, as an earlier program
@@ -234,6 +247,8 @@ static void run(char **argv, nsec_t start, int signal_fd, BootLog *log, Config *
                 log_error_errno(r, "Cannot draw trace ids");
                 return;
         }
+        if (config_trace_mode(config) == TRACE_DYNAMIC)
+                log_warning("Nothing can ask for dynamic traces yet: this guest is not traced");
         if (trace.clock_unset)
                 log_warning("The clock of this machine is not set: times count from 1970");
         ending->exit_code = 0;
@@ -247,7 +262,6 @@ int main(int argc, char **argv)
         static Config config;
         static Ending ending = {.reason = END_INIT_FAULT, .exit_code = EXIT_CODE_OWN};
         static BootLog log;
-        char line[ENDING_LINE_MAX];
         nsec_t start = clock_boottime(), end_start;
         int r, signal_fd;
 
@@ -260,6 +274,7 @@ int main(int argc, char **argv)
         log_setup(LOG_IDENT, STDERR_FILENO, LOG_FORMAT_PLAIN, LOG_LEVEL_INFO);
         r = boot_run(&boot_early, &log);
         open_stdio(); /* there is a /dev now */
+        open_log(LOG_LEVEL_INFO);
         signal_fd = open_signals();
         if (signal_fd < 0)
                 log_error_errno(signal_fd, "Cannot receive signals");
@@ -271,9 +286,7 @@ int main(int argc, char **argv)
         end_start = MAX(ending.agent_end, ending.wait_end);
         shutdown_run(signal_fd, nsec_add(end_start, config.end_timeout),
                      address_is_set(&config.notify_socket) ? &config.notify_socket : NULL, &ending);
-        ending_format(&ending, line);
-        await_console();
-        log_line(LOG_LEVEL_ERROR, "%s", line); /* shown at every log level */
+        write_last_line(signal_fd, &ending);
         if (config.debug_exit != 0)
                 log_error_errno(vmm_debug_exit((uint16_t)config.debug_exit, ending.exit_code),
                                 "There is no isa-debug-exit at port %u", config.debug_exit);

@@ -13,6 +13,7 @@
 #include <sys/reboot.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -181,6 +182,18 @@ void shutdown_run(int signal_fd, nsec_t deadline, const Address *notify_socket, 
                 log_warning("File systems did not sync in time, going on");
         unmount_all(signal_fd, deadline);
         ending->sync_end = clock_boottime();
+}
+
+static void run_drain(const void *argument)
+{
+        (void)argument;
+        (void)tcdrain(STDERR_FILENO);
+}
+
+void shutdown_drain_console(int signal_fd, nsec_t timeout)
+{
+        if (isatty(STDERR_FILENO))
+                (void)run_in_child(signal_fd, nsec_add(clock_boottime(), timeout), run_drain, NULL);
 }
 
 int shutdown_command(ShutdownMode mode, bool has_acpi)

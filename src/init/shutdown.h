@@ -13,6 +13,10 @@
  * everything. */
 void shutdown_run(int signal_fd, nsec_t deadline, const Address *notify_socket, Ending *ending);
 
+/* Waits until the terminal that is standard error, if it is one, has put out what was written to it,
+ * at most @timeout. */
+void shutdown_drain_console(int signal_fd, nsec_t timeout);
+
 /* The reboot(2) command that @mode stands for. */
 int shutdown_command(ShutdownMode mode, bool has_acpi);
 

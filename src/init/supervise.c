@@ -106,14 +106,19 @@ static int do_connect(Supervisor *s)
         return NO_EVENT;
 }
 
-static int do_restart_tracer(Supervisor *s)
+static int restart_tracer(Supervisor *s)
 {
         if (s->tracer.starts >= TRACER_STARTS_MAX) {
                 log_error("The tracer ended %u times: going on without it", s->tracer.starts);
-                return s->state == LIFE_CONNECT ? LIFE_ON_TIMEOUT : NO_EVENT;
+                return -EAGAIN;
         }
         log_warning("The tracer ended, starting it again");
-        return start_tracer(s) < 0 && s->state == LIFE_CONNECT ? LIFE_ON_TIMEOUT : NO_EVENT;
+        return start_tracer(s);
+}
+
+static int do_restart_tracer(Supervisor *s)
+{
+        return restart_tracer(s) < 0 && s->state == LIFE_CONNECT ? LIFE_ON_TIMEOUT : NO_EVENT;
 }
 
 static _Noreturn void run_notify_ready(const Address *address)
@@ -263,10 +268,21 @@ static void send_flush(Supervisor *s)
         s->flush_unsent = r == -EAGAIN;
 }
 
+static void send_last_spans(Supervisor *s)
+{
+        LinkRecord record;
+
+        if (s->trace->agent_start != 0)
+                guest_trace_agent(s->trace, s->config, s->agent, s->ending, &record);
+        else
+                guest_trace_boot(s->trace, s->ending->agent_end, s->ending, &record);
+        (void)tracer_send(&s->tracer, &record);
+        send_flush(s);
+}
+
 static int do_flush(Supervisor *s)
 {
         Ending *ending = s->ending;
-        LinkRecord record;
 
         ending->agent_end = clock_boottime();
         if (!ending->agent_ran && ending->reason != END_AGENT_START_FAILURE) {
@@ -278,15 +294,20 @@ static int do_flush(Supervisor *s)
 
         ending->flushed = true;
         ending->flush_outcome = FLUSH_UNREACHABLE; /* until the tracer says better */
-        if (s->tracer.link < 0)
-                return LIFE_ON_FLUSHED;
-        if (s->trace->agent_start != 0)
-                guest_trace_agent(s->trace, s->config, s->agent, ending, &record);
-        else
-                guest_trace_boot(s->trace, ending->agent_end, ending, &record);
-        (void)tracer_send(&s->tracer, &record);
         s->deadline = flush_deadline(s);
-        send_flush(s);
+        if (s->tracer.pid == 0)
+                return LIFE_ON_FLUSHED;
+        if (s->tracer.link >= 0) /* else it is being killed, and the next one sends them */
+                send_last_spans(s);
+        return NO_EVENT;
+}
+
+/* The tracer died over the last spans. What it had received is lost, what we know is told anew. */
+static int do_flush_again(Supervisor *s)
+{
+        if (restart_tracer(s) < 0)
+                return LIFE_ON_FLUSHED;
+        send_last_spans(s);
         return NO_EVENT;
 }
 
@@ -342,6 +363,8 @@ static int run_action(Supervisor *s, LifeAction action)
                 return do_give_up(s);
         case LIFE_DO_FLUSH:
                 return do_flush(s);
+        case LIFE_DO_FLUSH_AGAIN:
+                return do_flush_again(s);
         case LIFE_DO_FINISH:
                 return do_finish(s);
         case LIFE_DO_END_WAIT:
@@ -454,6 +477,16 @@ static void on_link(Supervisor *s, short revents)
         }
 }
 
+/* What took longer than it may is not waited for, but said. */
+static void on_timeout(Supervisor *s)
+{
+        if (s->state == LIFE_FLUSH)
+                log_warning("The last spans were not acknowledged in time, going on");
+        else if (s->state == LIFE_KILL)
+                log_warning("The killed agent is still there, going on");
+        dispatch(s, LIFE_ON_TIMEOUT);
+}
+
 static void wait_for_events(Supervisor *s)
 {
         nsec_t left = s->more_to_reap ? 0 : nsec_left(s->deadline, clock_boottime());
@@ -472,7 +505,7 @@ static void wait_for_events(Supervisor *s)
         if (s->more_to_reap)
                 reap(s);
         if (nsec_left(s->deadline, clock_boottime()) == 0)
-                dispatch(s, LIFE_ON_TIMEOUT);
+                on_timeout(s);
 }
 
 void supervise(const Config *config, BootLog *log, GuestTrace *trace, int signal_fd,

@@ -165,6 +165,17 @@ class Static(Guest):
         self.check_delivered(end, spans)
 
 
+class WithoutConsole(Guest):
+    def test_lines_go_to_the_kernel_log(self):
+        """Which this kernel shows by means that are no console to a program."""
+        self.host.make_initrd(["/bin/sh", "-c", "exit 9"])
+        with self.host.boot(cmdline="8250.nr_uarts=0 earlyprintk=serial,ttyS0,115200,keep") as machine:
+            self.assertEqual(machine.wait(BOOT_SECONDS), 0)
+            self.assertTrue(machine.console.find("unable to open an initial console"))
+            lines = machine.console.find(r"\] rootspan: end reason=agent-exit code=9 ")
+            self.assertEqual(len(lines), 1, machine.console.text())
+
+
 class WithoutForwarder(Guest):
     def test_nobody_listens(self):
         """The agent does not run untraced: a clear line, and the VM ends."""
