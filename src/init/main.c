@@ -22,6 +22,7 @@
 #include "init/boot.h"
 #include "init/config.h"
 #include "init/crash.h"
+#include "init/debug-console.h"
 #include "init/guest-trace.h"
 #include "init/shutdown.h"
 #include "init/supervise.h"
@@ -254,6 +255,11 @@ static void run(char **argv, nsec_t start, int signal_fd, BootLog *log, Config *
         ending->exit_code = 0;
         ending->reason = END_AGENT_EXIT;
         (void)setenv("PATH", DEFAULT_PATH, 0); /* execvpe(3) looks in ours, not in the agent's */
+        if (config->debug_console != DEBUG_CONSOLE_OFF) {
+                r = debug_console_start(config->debug_console);
+                if (r < 0)
+                        log_warning_errno(r, "Cannot start the debug console");
+        }
         supervise(config, log, &trace, signal_fd, environ, ending);
 }
 

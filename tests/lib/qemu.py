@@ -24,9 +24,9 @@ class Failure(Exception):
     """What did not work, in words for the person who started this."""
 
 
-def spawn(command, **options):
+def spawn(command, stdin=subprocess.DEVNULL, **options):
     return subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *map(str, command)],
-                            stdin=subprocess.DEVNULL, start_new_session=True, **options)
+                            stdin=stdin, start_new_session=True, **options)
 
 
 def wait_exit(process, seconds):
@@ -188,11 +188,16 @@ class Machine:
                          "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
                          "-kernel", kernel, "-initrd", initrd,
                          "-append", f"console=ttyS0 quiet panic=-1 {kernel_words} {cmdline}"],
-                        stdout=subprocess.PIPE, stderr=log, pass_fds=[theirs.fileno()])
+                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, pass_fds=[theirs.fileno()])
             except BaseException:
                 self.vsockd.close()
                 raise
         self.console = Console(self.process.stdout, out / "console.log")
+
+    def type(self, text):
+        """Into the guest's console."""
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
 
     def wait(self, seconds):
         """Waits for the VM to end by itself. Returns QEMU's exit status."""
@@ -205,6 +210,7 @@ class Machine:
     def close(self):
         end(self.process)
         self.console.join()
+        self.process.stdin.close()
         self.process.stdout.close()
         # It ends with QEMU, after it has passed on what the guest sent last.
         wait_exit(self.vsockd.process, 10)
