@@ -113,6 +113,7 @@ static int restart_tracer(Supervisor *s)
                 return -EAGAIN;
         }
         log_warning("The tracer ended, starting it again");
+        s->ending->tracer_restarts++;
         return start_tracer(s);
 }
 

@@ -154,7 +154,9 @@ class TracerDies(unittest.TestCase):
             self.assertEqual(result.end["code"], "5")
             agent = by_name(guest.spans(), "agent")
             self.assertEqual(attributes(agent)["process.exit.code"], 5)
-            self.assertEqual(guest.spans()[-1]["name"], "guest")
+            root = guest.spans()[-1]
+            self.assertEqual((root["name"], attributes(root)["rootspan.tracer.restarts"]),
+                             ("guest", 1))
 
     def test_tracer_killed_over_the_last_spans(self):
         """The host is not answering, so that they are still under way then."""
