@@ -30,7 +30,7 @@
 /* The inode of /proc/self/ns/pid in the first PID namespace: PROC_PID_INIT_INO of the kernel. */
 #define INITIAL_PID_NAMESPACE "pid:[4026531836]"
 
-/* How Linux restarts the machine, on x86 since 5.11 (Documentation/ABI/testing/sysfs-kernel-reboot). */
+/* How Linux restarts the machine: on x86, since 5.11 (sysfs-kernel-reboot in Documentation/ABI). */
 #define REBOOT_TYPE "/sys/kernel/reboot/type"
 
 /* Waits until @child is reaped, or until all children are with @child -1; reaps others by the
