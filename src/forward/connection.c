@@ -17,8 +17,8 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "forward/export.h"
-#include "forward/request.h"
 #include "http/message.h"
+#include "http/request.h"
 
 enum {
         INPUT_MAX = HTTP_HEAD_MAX, /* a head must fit, a body passes through */

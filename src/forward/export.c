@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "base/macro.h"
-#include "forward/gunzip.h"
+#include "http/gunzip.h"
 
 static int refuse(ExportRefusal *refusal, unsigned status, const char *text)
 {

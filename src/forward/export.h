@@ -2,9 +2,9 @@
 
 /* From a complete request to what it brings, or to the answer that refuses it. */
 
-#include "forward/answer.h"
 #include "forward/batch.h"
-#include "forward/request.h"
+#include "http/answer.h"
+#include "http/request.h"
 
 /* What an answer is made of when its text is not a constant. */
 typedef struct ExportRefusal {

@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/random.h"
-#include "trace/answer.h"
+#include "trace/response.h"
 #include "trace/client.h"
 
 enum {
@@ -150,7 +150,7 @@ static void attempt_refused(Exporter *exporter, unsigned http_status)
         advance(exporter);
 }
 
-static void attempt_put_off(Exporter *exporter, const Answer *answer)
+static void attempt_put_off(Exporter *exporter, const Response *answer)
 {
         end_attempt(exporter);
         if (answer->has_retry_after)
@@ -160,15 +160,15 @@ static void attempt_put_off(Exporter *exporter, const Answer *answer)
         retry_later(exporter);
 }
 
-static void on_exchanged(void *owner, int error, const Answer *answer)
+static void on_exchanged(void *owner, int error, const Response *answer)
 {
         Exporter *exporter = owner;
 
         if (!answer)
                 attempt_failed(exporter, error);
-        else if (answer_is_success(answer))
+        else if (response_is_success(answer))
                 attempt_accepted(exporter, answer->rejected);
-        else if (answer_is_retryable(answer))
+        else if (response_is_retryable(answer))
                 attempt_put_off(exporter, answer);
         else
                 attempt_refused(exporter, answer->status);

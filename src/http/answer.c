@@ -1,7 +1,7 @@
 /* The bytes of an answer: status line, fields, and a body in the type of the request, which is
  * protobuf. */
 
-#include "forward/answer.h"
+#include "http/answer.h"
 
 #include <stdint.h>
 #include <stdio.h>

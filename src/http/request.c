@@ -1,7 +1,7 @@
 /* Reading a request. What can be refused by its head is; the body of such a request is skipped if
  * it is short, so that the connection survives a client that merely asked for the wrong thing. */
 
-#include "forward/request.h"
+#include "http/request.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
-#include "forward/answer.h"
+#include "http/answer.h"
 #include "http/chunked.h"
 
 enum {
