@@ -13,7 +13,7 @@ static int refuse(ExportRefusal *refusal, unsigned status, const char *text)
 {
         if (text != refusal->text)
                 (void)snprintf(refusal->text, sizeof(refusal->text), "%s", text);
-        refusal->answer = (Answer){status, refusal->text, NULL};
+        refusal->answer = (Answer){.status = status, .message = refusal->text};
         return EXPORT_E_REFUSED;
 }
 
@@ -42,7 +42,7 @@ static int decode_gzip(const Buffer *body, Batch **ret, ExportRefusal *refusal)
         _cleanup_(buffer_done) Buffer plain;
         int r;
 
-        buffer_init(&plain, REQUEST_BODY_MAX);
+        buffer_init(&plain, EXPORT_BODY_MAX);
         r = gunzip(buffer_data(body), buffer_length(body), &plain);
         if (r == -ENOBUFS)
                 return refuse(refusal, 413, "the body inflates beyond 64 MiB");

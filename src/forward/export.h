@@ -6,6 +6,8 @@
 #include "http/answer.h"
 #include "http/request.h"
 
+enum { EXPORT_BODY_MAX = 64 * 1024 * 1024 }; /* of a request, and again once inflated */
+
 /* What an answer is made of when its text is not a constant. */
 typedef struct ExportRefusal {
         Answer answer;
