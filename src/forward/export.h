@@ -19,4 +19,4 @@ enum { EXPORT_E_REFUSED = 1 };
 
 /* Decodes the body of @request, which is complete and not refused by its head. Returns 0 with
  * *ret, or EXPORT_E_REFUSED with *ret_refusal. */
-int export_decode(const Request *request, Batch **ret, ExportRefusal *ret_refusal);
+int export_decode(Request *request, Batch **ret, ExportRefusal *ret_refusal);

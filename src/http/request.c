@@ -3,16 +3,19 @@
 
 #include "http/request.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/macro.h"
 #include "base/parse.h"
 #include "base/secret.h"
+#include "http/gunzip.h"
 #include "http/message.h"
 
 #define TRACES_PATH "/v1/traces"
 
 static const Answer bad_head = {400, "not an HTTP/1.1 request"};
+static const Answer bad_gzip = {400, "the body is not whole gzip"};
 static const Answer bad_chunk = {400, "the chunked body is malformed"};
 static const Answer unauthorized = {401, "the token is missing or wrong",
                                     "WWW-Authenticate: Bearer"};
@@ -20,6 +23,7 @@ static const Answer not_found = {404, "nothing here; traces go to POST " TRACES_
 static const Answer not_allowed = {405, "only POST", "Allow: POST"};
 static const Answer no_length = {411, "neither Content-Length nor chunked"};
 static const Answer too_large = {413, "the body is too large"};
+static const Answer inflates_too_far = {413, "the body is too large once inflated"};
 static const Answer bad_type = {415, "the body must be application/x-protobuf",
                                 "Accept: application/x-protobuf"};
 static const Answer bad_type_of_two = {
@@ -28,6 +32,7 @@ static const Answer bad_type_of_two = {
 static const Answer bad_encoding = {415, "the body must be plain or gzip",
                                     "Accept-Encoding: gzip, identity"};
 static const Answer head_too_large = {431, "the head is larger than 16 KiB or 100 fields"};
+static const Answer no_memory = {503, "out of memory", "Retry-After: 1"};
 static const Answer bad_coding = {501, "no transfer coding but chunked"};
 static const Answer bad_version = {505, "only HTTP/1.1 and HTTP/1.0"};
 
@@ -235,4 +240,27 @@ int request_read(Request *request, const uint8_t *data, size_t n, size_t *ret_us
                 r = read_body(request, data + head_n, n - head_n, ret_used);
         *ret_used += head_n;
         return r;
+}
+
+const Answer *request_inflate(Request *request, size_t max)
+{
+        Buffer plain;
+        int r;
+
+        if (!request->gzip)
+                return NULL;
+        buffer_init(&plain, max);
+        r = gunzip(buffer_data(&request->body), buffer_length(&request->body), &plain);
+        buffer_done(&request->body);
+        request->body = plain;
+        request->gzip = false;
+        switch (r) {
+        case 0:
+                return NULL;
+        case -ENOBUFS:
+                return &inflates_too_far;
+        case -EBADMSG:
+                return &bad_gzip;
+        }
+        return &no_memory;
 }

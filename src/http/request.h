@@ -60,3 +60,7 @@ void request_done(Request *request);
 /* Reads of @data as much as it can; *ret_used says how much. Returns 0 when the request is
  * complete or refused for good, an outcome above, or -ENOMEM. */
 int request_read(Request *request, const uint8_t *data, size_t n, size_t *ret_used);
+
+/* Inflates the body of a complete request in place if it is gzip, to at most @max bytes. Returns
+ * NULL, or why the request is refused now. */
+const Answer *request_inflate(Request *request, size_t max);
