@@ -17,7 +17,7 @@ typedef struct Role {
         int (*begin)(const Config *config, BootLog *log);
 
         /* The rest of boot, when the options are read. Returns 0 or -errno. */
-        int (*boot)(BootLog *log);
+        int (*boot)(const Config *config, BootLog *log);
 
         /* Tells a new tracer what was before us. Returns the child that goes on with it by itself,
          * which SIGTERM asks to finish, or 0. */
@@ -39,3 +39,5 @@ typedef struct Role {
         /* The last of all. Returns the exit status, if it returns. */
         int (*end)(const Config *config, const Ending *ending);
 } Role;
+
+extern const Role role_pid1;

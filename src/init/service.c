@@ -121,7 +121,7 @@ static int begin(const Config *config, BootLog *log)
         return RET_ERRNO(prctl(PR_SET_CHILD_SUBREAPER, 1));
 }
 
-static int boot(BootLog *log)
+static int boot(const Config *config, BootLog *log)
 {
         return 0; /* systemd has done it all */
 }
@@ -145,7 +145,8 @@ static pid_t tell_past(const GuestTrace *trace, Tracer *tracer)
                        (unsigned long long)clock_anchor_realtime(&trace->anchor, 0));
         r = spawn(&(SpawnOptions){.argv = argv,
                                   .envp = (const char *const[]){NULL},
-                                  .pass_fd = tracer->link,
+                                  .pass_fds = &tracer->link,
+                                  .n_pass_fds = 1,
                                   .new_session = true},
                   &pid);
         if (r < 0) {

@@ -13,6 +13,7 @@
 #include <sys/reboot.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -28,6 +29,9 @@
 
 /* The inode of /proc/self/ns/pid in the first PID namespace: PROC_PID_INIT_INO of the kernel. */
 #define INITIAL_PID_NAMESPACE "pid:[4026531836]"
+
+/* How Linux restarts the machine: on x86, since 5.11 (sysfs-kernel-reboot in Documentation/ABI). */
+#define REBOOT_TYPE "/sys/kernel/reboot/type"
 
 /* Waits until @child is reaped, or until all children are with @child -1; reaps others by the
  * way, but even if they never end, no longer than until @deadline. Returns 0 or -ETIMEDOUT. */
@@ -183,6 +187,18 @@ void shutdown_run(int signal_fd, nsec_t deadline, const Address *notify_socket, 
         ending->sync_end = clock_boottime();
 }
 
+static void run_drain(const void *argument)
+{
+        (void)argument;
+        (void)tcdrain(STDERR_FILENO);
+}
+
+void shutdown_drain_console(int signal_fd, nsec_t timeout)
+{
+        if (isatty(STDERR_FILENO))
+                (void)run_in_child(signal_fd, nsec_add(clock_boottime(), timeout), run_drain, NULL);
+}
+
 int shutdown_command(ShutdownMode mode, bool has_acpi)
 {
         switch (mode) {
@@ -227,10 +243,25 @@ static void call_reboot(int command)
                 _exit(EXIT_FAILURE);
 }
 
+/* By default Linux asks ACPI and the keyboard controller for a restart, and where it has neither
+ * jumps to the firmware, which knows nothing of that and hangs. A triple fault ends a VM for sure.
+ * What the kernel command line chose (reboot=k) stands. Safe in a signal handler. */
+static void restart_by_triple_fault(void)
+{
+        char type[16];
+
+        if (file_read(REBOOT_TYPE, type, sizeof(type)) > 0 && strcmp(type, "acpi\n") == 0)
+                (void)file_write(REBOOT_TYPE, "triple");
+}
+
 _Noreturn void shutdown_end_vm(ShutdownMode mode)
 {
+        bool has_acpi = shutdown_has_acpi();
+
         assert(getpid() == 1);
-        call_reboot(shutdown_command(mode, shutdown_has_acpi()));
+        if (!has_acpi && in_initial_pid_namespace())
+                restart_by_triple_fault();
+        call_reboot(shutdown_command(mode, has_acpi));
         call_reboot(RB_AUTOBOOT);
         for (;;)
                 (void)pause();

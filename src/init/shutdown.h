@@ -13,6 +13,10 @@
  * everything. */
 void shutdown_run(int signal_fd, nsec_t deadline, const Address *notify_socket, Ending *ending);
 
+/* Waits until the terminal that is standard error, if it is one, has put out what was written to it,
+ * at most @timeout. */
+void shutdown_drain_console(int signal_fd, nsec_t timeout);
+
 /* Tells the VMM at @address how the agent ended; gives up at @deadline. */
 void shutdown_tell_vmm(int signal_fd, nsec_t deadline, const Address *address,
                        const Ending *ending);

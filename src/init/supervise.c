@@ -16,15 +16,16 @@
 
 #include "base/log.h"
 #include "base/macro.h"
+#include "init/agent-environment.h"
 #include "init/lifecycle.h"
 #include "init/oom.h"
+#include "init/receiver.h"
 #include "init/signal-name.h"
 #include "init/spawn.h"
 #include "init/tracer.h"
 #include "init/vmm.h"
 
 enum {
-        ENVIRONMENT_MAX = 64,    /* the kernel passes at most 32 */
         TRACER_STARTS_MAX = 4,   /* then a guest goes on without */
         REAP_BURST = 512,        /* children reaped before other descriptors get their turn */
         LINK_BURST = 16,         /* records read likewise */
@@ -50,6 +51,7 @@ typedef struct Supervisor {
         nsec_t deadline; /* of @state */
         pid_t agent;
         Tracer tracer;
+        Receiver receiver;
         pid_t teller; /* tells the tracer what was before us, 0 when it has; see Role */
         nsec_t connect_start;
         bool more_to_reap;
@@ -72,6 +74,8 @@ static void tell_boot(Supervisor *s)
         LinkRecord record;
 
         guest_trace_resource(s->trace, &record);
+        record.trace.adopt = s->config->adopt;
+        record.trace.token = s->receiver.token;
         (void)tracer_send(&s->tracer, &record); /* if it fails, the next spans count as lost */
         s->teller = s->role->tell_past(s->trace, &s->tracer);
         for (size_t i = 0; i < s->log->n; i++)
@@ -83,13 +87,21 @@ static void tell_boot(Supervisor *s)
         }
 }
 
+static void open_receiver(Supervisor *s)
+{
+        nsec_t start = clock_boottime();
+
+        boot_log_add(s->log, "open receiver", start, receiver_open(&s->receiver));
+}
+
 static int start_tracer(Supervisor *s)
 {
         nsec_t start = clock_boottime();
-        int r = tracer_start(&s->tracer, &s->config->trace_endpoint);
+        int r = tracer_start(&s->tracer, &s->config->trace_endpoint, &s->receiver);
 
         if (r < 0) {
                 log_error_errno(r, "Cannot start %s", TRACER_PATH);
+                receiver_close(&s->receiver); /* rather than let the agent wait */
                 return r;
         }
         if (s->state == LIFE_CONNECT && s->tracer.starts == 1)
@@ -107,14 +119,21 @@ static int do_connect(Supervisor *s)
         return NO_EVENT;
 }
 
-static int do_restart_tracer(Supervisor *s)
+static int restart_tracer(Supervisor *s)
 {
         if (s->tracer.starts >= TRACER_STARTS_MAX) {
                 log_error("The tracer ended %u times: going on without it", s->tracer.starts);
-                return s->state == LIFE_CONNECT ? LIFE_ON_TIMEOUT : NO_EVENT;
+                receiver_close(&s->receiver);
+                return -EAGAIN;
         }
         log_warning("The tracer ended, starting it again");
-        return start_tracer(s) < 0 && s->state == LIFE_CONNECT ? LIFE_ON_TIMEOUT : NO_EVENT;
+        s->ending->tracer_restarts++;
+        return start_tracer(s);
+}
+
+static int do_restart_tracer(Supervisor *s)
+{
+        return restart_tracer(s) < 0 && s->state == LIFE_CONNECT ? LIFE_ON_TIMEOUT : NO_EVENT;
 }
 
 static _Noreturn void run_notify_ready(const Address *address)
@@ -140,27 +159,9 @@ static void notify_ready(const Supervisor *s)
                 run_notify_ready(&s->config->notify_socket);
 }
 
-static void fill_environment(Supervisor *s, const char **ret, char *traceparent)
-{
-        bool has_traceparent = false;
-        size_t n = 0;
-
-        for (; s->environment[n] && n < ENVIRONMENT_MAX - 2; n++) {
-                ret[n] = s->environment[n];
-                has_traceparent |= strncmp(ret[n], "TRACEPARENT=", 12) == 0;
-        }
-        if (s->traced && !has_traceparent) {
-                memcpy(traceparent, "TRACEPARENT=", 12);
-                guest_trace_parent_text(s->trace, traceparent + 12);
-                ret[n++] = traceparent;
-        }
-        ret[n] = NULL;
-}
-
 static int do_start_agent(Supervisor *s)
 {
-        char traceparent[12 + TRACEPARENT_TEXT_MAX];
-        const char *environment[ENVIRONMENT_MAX];
+        AgentEnvironment environment;
         size_t steps = s->log->n;
         LinkRecord record;
         int r;
@@ -170,11 +171,11 @@ static int do_start_agent(Supervisor *s)
                 if (s->log->n > steps && guest_trace_step(s->trace, s->log, steps, &record) == 0)
                         (void)tracer_send(&s->tracer, &record);
         }
-        fill_environment(s, environment, traceparent);
+        agent_environment_fill(&environment, s->environment, s->config, s->traced ? s->trace : NULL,
+                               &s->receiver);
         s->trace->agent_start = clock_boottime();
         r = spawn(&(SpawnOptions){.argv = s->config->agent,
-                                  .envp = environment,
-                                  .pass_fd = -EBADF,
+                                  .envp = environment.variables,
                                   .oom_score = AGENT_OOM_SCORE,
                                   .pid1 = s->config->agent_pid1,
                                   .new_session = true},
@@ -264,10 +265,24 @@ static void send_flush(Supervisor *s)
         s->flush_unsent = r == -EAGAIN;
 }
 
+static void send_last_spans(Supervisor *s)
+{
+        LinkRecord record;
+
+        if (s->trace->agent_start != 0)
+                guest_trace_agent(s->trace, s->config, s->agent, s->ending, &record);
+        else
+                guest_trace_boot(s->trace, s->ending->agent_end, s->ending, &record);
+        (void)tracer_send(&s->tracer, &record);
+        if (s->teller > 0)
+                (void)kill(s->teller, SIGTERM); /* its end lets the root span go, which is last */
+        else
+                send_flush(s);
+}
+
 static int do_flush(Supervisor *s)
 {
         Ending *ending = s->ending;
-        LinkRecord record;
 
         ending->agent_end = clock_boottime();
         if (!ending->agent_ran && ending->reason != END_AGENT_START_FAILURE) {
@@ -279,18 +294,20 @@ static int do_flush(Supervisor *s)
 
         ending->flushed = true;
         ending->flush_outcome = FLUSH_UNREACHABLE; /* until the tracer says better */
-        if (s->tracer.link < 0)
-                return LIFE_ON_FLUSHED;
-        if (s->trace->agent_start != 0)
-                guest_trace_agent(s->trace, s->config, s->agent, ending, &record);
-        else
-                guest_trace_boot(s->trace, ending->agent_end, ending, &record);
-        (void)tracer_send(&s->tracer, &record);
         s->deadline = flush_deadline(s);
-        if (s->teller > 0)
-                (void)kill(s->teller, SIGTERM); /* its end lets the root span go, which is last */
-        else
-                send_flush(s);
+        if (s->tracer.pid == 0)
+                return LIFE_ON_FLUSHED;
+        if (s->tracer.link >= 0) /* else it is being killed, and the next one sends them */
+                send_last_spans(s);
+        return NO_EVENT;
+}
+
+/* The tracer died over the last spans. What it had received is lost, what we know is told anew. */
+static int do_flush_again(Supervisor *s)
+{
+        if (restart_tracer(s) < 0)
+                return LIFE_ON_FLUSHED;
+        send_last_spans(s);
         return NO_EVENT;
 }
 
@@ -313,6 +330,7 @@ static int do_finish(Supervisor *s)
         s->ending->flush_end = clock_boottime();
         s->ending->spans_dropped += s->tracer.lost;
         tracer_done(&s->tracer); /* upon which the tracer exits */
+        receiver_close(&s->receiver);
         if (!s->role->awaits_host || guest_ends_vm(s))
                 return LIFE_ON_VM_ENDS;
         log_info("The agent exited with code %d; it is for the host to end the VM",
@@ -346,6 +364,8 @@ static int run_action(Supervisor *s, LifeAction action)
                 return do_give_up(s);
         case LIFE_DO_FLUSH:
                 return do_flush(s);
+        case LIFE_DO_FLUSH_AGAIN:
+                return do_flush_again(s);
         case LIFE_DO_FINISH:
                 return do_finish(s);
         case LIFE_DO_END_WAIT:
@@ -468,6 +488,16 @@ static void on_link(Supervisor *s, short revents)
         }
 }
 
+/* What took longer than it may is not waited for, but said. */
+static void on_timeout(Supervisor *s)
+{
+        if (s->state == LIFE_FLUSH)
+                log_warning("The last spans were not acknowledged in time, going on");
+        else if (s->state == LIFE_KILL)
+                log_warning("The killed agent is still there, going on");
+        dispatch(s, LIFE_ON_TIMEOUT);
+}
+
 static void wait_for_events(Supervisor *s)
 {
         nsec_t now = clock_boottime(), wake = MIN(s->deadline, s->role->tick(now));
@@ -487,7 +517,7 @@ static void wait_for_events(Supervisor *s)
         if (s->more_to_reap)
                 reap(s);
         if (nsec_left(s->deadline, clock_boottime()) == 0)
-                dispatch(s, LIFE_ON_TIMEOUT);
+                on_timeout(s);
 }
 
 void supervise(const Role *role, const Config *config, BootLog *log, GuestTrace *trace,
@@ -507,6 +537,8 @@ void supervise(const Role *role, const Config *config, BootLog *log, GuestTrace 
                 .deadline = NSEC_INFINITY,
         };
         tracer_init(&s.tracer);
+        if (s.traced)
+                open_receiver(&s);
         dispatch(&s, s.traced && config->trace_require ? LIFE_ON_HOST_NEEDED : LIFE_ON_READY);
         while (s.state != LIFE_END)
                 wait_for_events(&s);
