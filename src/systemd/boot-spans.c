@@ -24,20 +24,43 @@
 /* A boot that is not complete by then waits for something that may never come. */
 #define BOOT_TIMEOUT (60 * NSEC_PER_SEC)
 
-/* For all that follows SIGTERM: init holds the root span back until we are gone. */
-enum { HURRY_SEC = 1 };
-
 typedef struct Teller {
         const BootSpans *options;
         sd_bus *bus;
         nsec_t monotonic_offset; /* CLOCK_MONOTONIC + this is CLOCK_BOOTTIME */
         SpanId userspace;
         Interval userspace_interval;
+        bool hurried;
 } Teller;
 
 static void teller_done(Teller *teller)
 {
         sd_bus_unref(teller->bus);
+}
+
+static sigset_t sigterm_set(void)
+{
+        sigset_t set;
+
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, SIGTERM);
+        return set;
+}
+
+static void hurry(Teller *teller)
+{
+        (void)alarm(teller->options->grace_sec); /* whatever hangs, SIGALRM ends us */
+        teller->hurried = true;
+}
+
+/* Has SIGTERM come by now? It stays blocked, so that it interrupts nothing. */
+static void look_for_hurry(Teller *teller)
+{
+        static const struct timespec now;
+        sigset_t set = sigterm_set();
+
+        if (!teller->hurried && sigtimedwait(&set, NULL, &now) == SIGTERM)
+                hurry(teller);
 }
 
 /* For the tracer there is no difference to a record of init. A socket that is writable has three
@@ -157,30 +180,36 @@ static char *get_result(sd_bus *bus, const char *name, const char *path)
         return result;
 }
 
+/* Asks for no more than it must: each question is a round trip, and init waits. */
+static int get_unit_times(sd_bus *bus, const char *path, UnitTimes *ret)
+{
+        UnitTimes times = {0};
+        int r;
+
+        r = manager_get_time(bus, path, "InactiveExitTimestampMonotonic", &times.inactive_exit);
+        if (r == 0 && times.inactive_exit != 0)
+                r = manager_get_time(bus, path, "ActiveEnterTimestampMonotonic",
+                                     &times.active_enter);
+        if (r == 0 && times.active_enter < times.inactive_exit)
+                r = manager_get_time(bus, path, "InactiveEnterTimestampMonotonic",
+                                     &times.inactive_enter);
+        if (r == 0)
+                *ret = times;
+        return r;
+}
+
 static int tell_unit(const Teller *teller, const char *name, const char *path, const char *state)
 {
         UnitTimes times;
-        struct {
-                const char *property;
-                nsec_t *ret;
-        } properties[] = {
-                {"InactiveExitTimestampMonotonic", &times.inactive_exit},
-                {"ActiveEnterTimestampMonotonic", &times.active_enter},
-                {"InactiveEnterTimestampMonotonic", &times.inactive_enter},
-        };
         bool failed = strcmp(state, "failed") == 0;
         char *result = NULL;
         LinkRecord record;
         Interval interval;
         int r;
 
-        for (size_t i = 0; i < ARRAY_SIZE(properties); i++) {
-                r = manager_get_time(teller->bus, path, properties[i].property, properties[i].ret);
-                if (r < 0)
-                        return r;
-                if (*properties[i].ret == 0 && i == 0) /* most units that are loaded */
-                        return 0;
-        }
+        r = get_unit_times(teller->bus, path, &times);
+        if (r < 0)
+                return r;
         if (!boot_unit_interval(&times, &teller->userspace_interval, &interval))
                 return 0;
         r = fill_span(teller, name, teller->userspace, &interval, &record);
@@ -200,7 +229,7 @@ static int tell_unit(const Teller *teller, const char *name, const char *path, c
         return r;
 }
 
-static int tell_units(const Teller *teller)
+static int tell_units(Teller *teller)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const char *name, *state, *path;
@@ -210,6 +239,7 @@ static int tell_units(const Teller *teller)
         if (r < 0)
                 return r;
         while ((r = manager_next_unit(reply, &name, &state, &path)) > 0) {
+                look_for_hurry(teller);
                 r = tell_unit(teller, name, path, state);
                 if (r == -EPIPE || r == -ETIMEDOUT)
                         return r; /* nobody is there to tell, or to ask */
@@ -219,13 +249,19 @@ static int tell_units(const Teller *teller)
         return r;
 }
 
+static int on_sigterm(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+        hurry(userdata);
+        return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
 static int on_finished(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
         return sd_event_exit(userdata, 0);
 }
 
 /* Returns when the boot is complete, or never will be in time. SIGTERM is blocked. */
-static int await_boot(sd_bus *bus)
+static int await_boot(Teller *teller)
 {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         nsec_t finish;
@@ -234,44 +270,41 @@ static int await_boot(sd_bus *bus)
         r = sd_event_new(&event);
         if (r < 0)
                 return r;
-        r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL); /* leaves the loop */
+        r = sd_event_add_signal(event, NULL, SIGTERM, on_sigterm, teller);
         if (r < 0)
                 return r;
         r = sd_event_add_time_relative(event, NULL, CLOCK_BOOTTIME, BOOT_TIMEOUT / NSEC_PER_USEC, 0,
-                                       NULL, NULL); /* does, too */
+                                       NULL, NULL); /* leaves the loop */
         if (r < 0)
                 return r;
-        r = manager_watch_boot(bus, on_finished, event);
+        r = manager_watch_boot(teller->bus, on_finished, event);
         if (r < 0)
                 return r;
-        r = manager_get_time(bus, NULL, "FinishTimestampMonotonic", &finish);
+        r = manager_get_time(teller->bus, NULL, "FinishTimestampMonotonic", &finish);
         if (r < 0 || finish != 0) /* asked after the watch began, so that it cannot be missed */
                 return r;
-        r = sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL);
+        r = sd_bus_attach_event(teller->bus, event, SD_EVENT_PRIORITY_NORMAL);
         if (r < 0)
                 return r;
         r = sd_event_loop(event);
-        (void)sd_bus_detach_event(bus);
+        (void)sd_bus_detach_event(teller->bus);
         return r;
 }
 
 int boot_spans(const BootSpans *options)
 {
         _cleanup_(teller_done) Teller teller = {.options = options};
+        sigset_t set = sigterm_set();
         struct timespec monotonic;
-        sigset_t set;
         int r;
 
-        (void)sigemptyset(&set);
-        (void)sigaddset(&set, SIGTERM);
         (void)sigprocmask(SIG_BLOCK, &set, NULL);
         r = manager_open(&teller.bus);
         if (r < 0)
                 return r;
-        r = await_boot(teller.bus);
+        r = await_boot(&teller);
         if (r < 0)
                 return r;
-        (void)alarm(HURRY_SEC); /* whatever hangs, SIGALRM ends us */
         (void)clock_gettime(CLOCK_MONOTONIC, &monotonic);
         teller.monotonic_offset = clock_boottime() - (nsec_t)monotonic.tv_sec * NSEC_PER_SEC -
                                   (nsec_t)monotonic.tv_nsec;

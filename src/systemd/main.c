@@ -19,6 +19,7 @@ enum { EXIT_USAGE = 2 };
 static void print_usage(FILE *out)
 {
         (void)fputs("Usage: rootspan-systemd boot-spans --link-fd=N --parent=TRACEPARENT --epoch=NS\n"
+                    "                        --grace=SECONDS\n"
                     "       rootspan-systemd exec-stop\n"
                     "\n"
                     "boot-spans tells rootspan-tracer how systemd booted; rootspan-init starts it.\n"
@@ -28,6 +29,7 @@ static void print_usage(FILE *out)
                     "  --link-fd=N           socket to rootspan-tracer\n"
                     "  --parent=TRACEPARENT  the root span\n"
                     "  --epoch=NS            Unix time in nanoseconds when CLOCK_BOOTTIME was 0\n"
+                    "  --grace=SECONDS       how long to go on after SIGTERM\n"
                     "  --help                show this and exit\n"
                     "  --version             show the version and exit\n",
                     out);
@@ -36,23 +38,23 @@ static void print_usage(FILE *out)
 static int parse_option(int option, const char *value, BootSpans *options)
 {
         uint32_t fd;
+        int r;
 
         switch (option) {
         case 'l':
-                if (parse_u32(value, strlen(value), INT32_MAX, &fd) < 0)
-                        break;
-                options->link_fd = (int)fd;
-                return 0;
+                r = parse_u32(value, strlen(value), INT32_MAX, &fd);
+                if (r == 0)
+                        options->link_fd = (int)fd;
+                return r;
         case 'p':
-                if (traceparent_parse(value, strlen(value), &options->parent) < 0)
-                        break;
-                return 0;
+                return traceparent_parse(value, strlen(value), &options->parent);
         case 'e':
-                if (parse_u64(value, strlen(value), UINT64_MAX, &options->epoch) < 0)
-                        break;
-                return 0;
+                return parse_u64(value, strlen(value), UINT64_MAX, &options->epoch);
+        case 'g':
+                return parse_u32(value, strlen(value), INT32_MAX, &options->grace_sec);
+        default:
+                return -EINVAL;
         }
-        return -EINVAL;
 }
 
 static int run_boot_spans(int argc, char **argv)
@@ -61,6 +63,7 @@ static int run_boot_spans(int argc, char **argv)
                 {"link-fd", required_argument, NULL, 'l'},
                 {"parent", required_argument, NULL, 'p'},
                 {"epoch", required_argument, NULL, 'e'},
+                {"grace", required_argument, NULL, 'g'},
                 {0},
         };
         BootSpans options = {.link_fd = -EBADF};
@@ -71,7 +74,7 @@ static int run_boot_spans(int argc, char **argv)
                         print_usage(stderr);
                         return EXIT_USAGE;
                 }
-        if (optind < argc || options.link_fd < 0 || options.epoch == 0 ||
+        if (optind < argc || options.link_fd < 0 || options.epoch == 0 || options.grace_sec == 0 ||
             !span_id_is_valid(&options.parent.span_id)) {
                 print_usage(stderr);
                 return EXIT_USAGE;
