@@ -15,6 +15,26 @@
 #define MANAGER_PATH "/org/freedesktop/systemd1"
 #define MANAGER SERVICE ".Manager"
 
+/* The timeout of calls does not count while the connection is made. */
+static int await_ready(sd_bus *bus)
+{
+        nsec_t deadline = nsec_add(clock_boottime(), MANAGER_TIMEOUT);
+        int r;
+
+        while ((r = sd_bus_is_ready(bus)) == 0) {
+                nsec_t left = nsec_left(deadline, clock_boottime());
+
+                if (left == 0)
+                        return -ETIMEDOUT;
+                r = sd_bus_process(bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(bus, left / NSEC_PER_USEC);
+                if (r < 0)
+                        return r;
+        }
+        return MIN(r, 0);
+}
+
 int manager_open(sd_bus **ret)
 {
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
@@ -30,6 +50,9 @@ int manager_open(sd_bus **ret)
         if (r < 0)
                 return r;
         r = sd_bus_start(bus);
+        if (r < 0)
+                return r;
+        r = await_ready(bus);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(bus);

@@ -1,7 +1,7 @@
 #pragma once
 
 /* systemd's manager over its private socket, which is there without a bus daemon, too. Calls block,
- * each for MANAGER_TIMEOUT at most. */
+ * manager_open() too, each for MANAGER_TIMEOUT at most. */
 
 #include <systemd/sd-bus.h>
 
