@@ -46,7 +46,7 @@ static int pass_fds(const SpawnOptions *options)
 
 static int exec_child(const SpawnOptions *options)
 {
-        sigset_t none;
+        sigset_t blocked;
         int error;
 
         if (options->pid1 && (error = enter_mount_namespace()) != 0)
@@ -59,8 +59,10 @@ static int exec_child(const SpawnOptions *options)
         }
         if (options->oom_score)
                 (void)file_write("/proc/self/oom_score_adj", options->oom_score); /* best effort */
-        (void)sigemptyset(&none);
-        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+        (void)sigemptyset(&blocked);
+        if (options->blocked_signal != 0)
+                (void)sigaddset(&blocked, options->blocked_signal);
+        (void)sigprocmask(SIG_SETMASK, &blocked, NULL);
         (void)execvpe(options->argv[0], (char *const *)options->argv, (char *const *)options->envp);
         return errno;
 }

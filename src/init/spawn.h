@@ -13,6 +13,7 @@ typedef struct SpawnOptions {
         size_t n_pass_fds;   /* at most SPAWN_PASS_MAX */
         const char *oom_score; /* for /proc/self/oom_score_adj, NULL to inherit ours */
         bool pid1;        /* PID 1 of PID and mount namespaces of its own, with their /proc */
+        int blocked_signal; /* the only one that the process starts with blocked, 0 for none */
         bool new_session; /* a session of its own, with descriptor 0 as its terminal if it is one */
 } SpawnOptions;
 
@@ -21,6 +22,6 @@ enum {
         SPAWN_PASS_MAX = 3,
 };
 
-/* Starts the process, with no signal blocked. Returns 0 with the pid of the running program, or
+/* Starts the process. Returns 0 with the pid of the running program, or
  * -errno, also when the program could not be executed; nothing is left to reap then. */
 int spawn(const SpawnOptions *options, pid_t *ret_pid);

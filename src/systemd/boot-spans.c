@@ -24,6 +24,9 @@
 /* A boot that is not complete by then waits for something that may never come. */
 #define BOOT_TIMEOUT (60 * NSEC_PER_SEC)
 
+/* For an answer of the manager, which has much to do just now. */
+#define MANAGER_TIMEOUT (20 * NSEC_PER_SEC)
+
 typedef struct Teller {
         const BootSpans *options;
         sd_bus *bus;
@@ -31,6 +34,7 @@ typedef struct Teller {
         SpanId userspace;
         Interval userspace_interval;
         bool hurried;
+        bool awaited; /* the boot, long enough */
 } Teller;
 
 static void teller_done(Teller *teller)
@@ -251,16 +255,26 @@ static int tell_units(Teller *teller)
 
 static int on_sigterm(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
-        hurry(userdata);
-        return sd_event_exit(sd_event_source_get_event(source), 0);
+        Teller *teller = userdata;
+
+        hurry(teller);
+        teller->awaited = true;
+        return 0;
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        ((Teller *)userdata)->awaited = true;
+        return 0;
 }
 
 static int on_finished(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
-        return sd_event_exit(userdata, 0);
+        ((Teller *)userdata)->awaited = true;
+        return 0;
 }
 
-/* Returns when the boot is complete, or never will be in time. SIGTERM is blocked. */
+/* Returns when the boot is complete, or never will be in time. */
 static int await_boot(Teller *teller)
 {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
@@ -274,10 +288,10 @@ static int await_boot(Teller *teller)
         if (r < 0)
                 return r;
         r = sd_event_add_time_relative(event, NULL, CLOCK_BOOTTIME, BOOT_TIMEOUT / NSEC_PER_USEC, 0,
-                                       NULL, NULL); /* leaves the loop */
+                                       on_timeout, teller);
         if (r < 0)
                 return r;
-        r = manager_watch_boot(teller->bus, on_finished, event);
+        r = manager_watch_boot(teller->bus, on_finished, teller);
         if (r < 0)
                 return r;
         r = manager_get_time(teller->bus, NULL, "FinishTimestampMonotonic", &finish);
@@ -286,20 +300,19 @@ static int await_boot(Teller *teller)
         r = sd_bus_attach_event(teller->bus, event, SD_EVENT_PRIORITY_NORMAL);
         if (r < 0)
                 return r;
-        r = sd_event_loop(event);
+        while (r >= 0 && !teller->awaited) /* not by sd_event_exit(3), which closes the bus */
+                r = sd_event_run(event, UINT64_MAX);
         (void)sd_bus_detach_event(teller->bus);
-        return r;
+        return MIN(r, 0);
 }
 
 int boot_spans(const BootSpans *options)
 {
         _cleanup_(teller_done) Teller teller = {.options = options};
-        sigset_t set = sigterm_set();
         struct timespec monotonic;
         int r;
 
-        (void)sigprocmask(SIG_BLOCK, &set, NULL);
-        r = manager_open(&teller.bus);
+        r = manager_open(MANAGER_TIMEOUT, &teller.bus);
         if (r < 0)
                 return r;
         r = await_boot(&teller);
