@@ -79,12 +79,13 @@ static int send_span(const Teller *teller, const LinkRecord *record)
         if (n < 0)
                 return (int)n;
         for (;;) {
-                ssize_t done = RET_ERRNO(send(link.fd, data, (size_t)n, MSG_NOSIGNAL));
+                ssize_t done;
 
+                if (poll(&link, 1, -1) < 0)
+                        return -errno;
+                done = RET_ERRNO(send(link.fd, data, (size_t)n, MSG_NOSIGNAL));
                 if (done != -EAGAIN)
                         return (int)MIN(done, 0);
-                if (poll(&link, 1, -1) < 0 && errno != EINTR)
-                        return -errno;
         }
 }
 
