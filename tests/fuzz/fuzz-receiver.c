@@ -90,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         intake = (Intake){.adoption = {.enabled = true, .trace_id = {{1}}, .parent = {{1}}}};
         ended = false;
         assert(loop_init(&loop) == 0);
-        assert(span_store_new(STORE_MAX, &intake.store) == 0);
+        assert(span_store_new(STORE_MAX, 0, &intake.store) == 0);
         assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
         context.loop = &loop;
         assert(connection_begin(&connection, &context, fds[1]) == 0);
