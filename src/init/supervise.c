@@ -71,6 +71,8 @@ static void tell_boot(Supervisor *s)
 
         guest_trace_resource(s->trace, &record);
         (void)tracer_send(&s->tracer, &record); /* if it fails, the next spans count as lost */
+        guest_trace_open(s->trace, &record);
+        (void)tracer_send(&s->tracer, &record); /* if it fails, the host cannot close the root */
         guest_trace_kernel(s->trace, &record);
         (void)tracer_send(&s->tracer, &record);
         for (size_t i = 0; i < s->log->n; i++)

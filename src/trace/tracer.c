@@ -187,6 +187,8 @@ static int take_record(Tracer *tracer, const LinkRecord *record, const uint8_t *
                 keep(&tracer->root, data, n);
                 begin_flush(tracer, record->deadline);
                 return 0;
+        case LINK_OPEN:
+                return 0;
         case LINK_ACKED:
         case LINK_FAILED:
         case LINK_FLUSHED:

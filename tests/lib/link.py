@@ -3,7 +3,7 @@ one of the two."""
 
 import struct
 
-TRACE, SPAN, FLUSH, ACKED, FAILED, FLUSHED = range(1, 7)
+TRACE, SPAN, FLUSH, ACKED, FAILED, FLUSHED, OPEN = range(1, 8)
 OUTCOMES = ("delivered", "unacked", "unreachable")
 
 
@@ -37,6 +37,10 @@ def trace_record(trace_id, resource):
 
 def span_record(*args, **kwargs):
     return bytes([SPAN]) + span(*args, **kwargs)
+
+
+def open_record(*args, **kwargs):
+    return bytes([OPEN]) + span(*args, **kwargs)
 
 
 def flush_record(deadline, *args, **kwargs):

@@ -54,6 +54,7 @@ static void test_small_records_round_trip(void **state)
         LinkRecord trace = {.type = LINK_TRACE, .trace = {.trace_id = {{9}}}};
         LinkRecord failed = {.type = LINK_FAILED, .failed = {ECONNRESET, 503}};
         LinkRecord flushed = {.type = LINK_FLUSHED, .flushed = {FLUSH_UNACKED, 1, 1ULL << 40}};
+        LinkRecord open = {.type = LINK_OPEN, .span = {{{1}}, {{2}}, "guest", .kind = 1}};
         LinkRecord back;
         uint8_t data[512];
         ptrdiff_t n;
@@ -63,6 +64,12 @@ static void test_small_records_round_trip(void **state)
         assert_int_equal(link_record_decode(data, (size_t)n, &back), 0);
         assert_memory_equal(&back.trace.trace_id, &trace.trace.trace_id, TRACE_ID_SIZE);
         assert_string_equal(back.trace.resource.items[0].string, "x");
+
+        n = link_record_encode(&open, data, sizeof(data));
+        assert_int_equal(link_record_decode(data, (size_t)n, &back), 0);
+        assert_int_equal(back.type, LINK_OPEN);
+        assert_memory_equal(&back.span.parent, &open.span.parent, SPAN_ID_SIZE);
+        assert_string_equal(back.span.name, "guest");
 
         n = link_record_encode(&failed, data, sizeof(data));
         assert_int_equal(link_record_decode(data, (size_t)n, &back), 0);
