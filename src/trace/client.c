@@ -7,13 +7,17 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/macro.h"
 
-enum { READ_SIZE = 4096 }; /* an answer is smaller, as a rule */
+enum {
+        HEAD_MAX = 512,   /* of a request */
+        READ_SIZE = 4096, /* an answer is smaller, as a rule */
+};
 
 /* A host on the same machine accepts at once or hangs. */
 static const nsec_t CONNECT_TIMEOUT = 2 * NSEC_PER_SEC;
@@ -219,6 +223,25 @@ void client_done(Client *client)
         close_connection(client);
         loop_remove_timer(client->loop, &client->timer);
         buffer_done(&client->answer);
+}
+
+int client_append_head(const Client *client, const char *path, size_t content_length, Buffer *ret)
+{
+        char host[ADDRESS_TEXT_MAX] = "http://localhost";
+        char head[HEAD_MAX];
+        int n;
+
+        if (client->address->kind == ADDRESS_INET)
+                address_format(client->address, host);
+        n = snprintf(head, sizeof(head),
+                     "POST %s HTTP/1.1\r\n"
+                     "Host: %s\r\n"
+                     "User-Agent: rootspan-tracer/" ROOTSPAN_VERSION "\r\n"
+                     "Content-Type: application/x-protobuf\r\n"
+                     "Content-Length: %zu\r\n"
+                     "\r\n",
+                     path, host + sizeof("http://") - 1, content_length);
+        return buffer_append(ret, head, (size_t)n);
 }
 
 int client_send(Client *client, const uint8_t *request, size_t n, nsec_t deadline)

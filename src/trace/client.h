@@ -46,6 +46,10 @@ typedef struct Client {
 void client_init(Client *client, Loop *loop, const Address *address, ClientDone done, void *owner);
 void client_done(Client *client);
 
+/* Appends the head of a request that posts @content_length bytes of protobuf to @path. Returns 0,
+ * -ENOBUFS or -ENOMEM. */
+int client_append_head(const Client *client, const char *path, size_t content_length, Buffer *ret);
+
 /* Sends @n bytes of @request, which are borrowed until the end of the exchange. No exchange may be
  * under way. @deadline is CLOCK_BOOTTIME. Returns 0, and done() is called later, or -errno, and it
  * is not. */
