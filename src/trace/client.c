@@ -186,6 +186,8 @@ static void on_ready(void *owner, uint32_t events)
         case CLIENT_IDLE:
                 /* Whatever comes without a request: the connection is of no more use. */
                 close_connection(client);
+                if (client->lost)
+                        client->lost(client->owner);
                 break;
         case CLIENT_CONNECTING:
                 on_connected(client);
@@ -263,6 +265,5 @@ int client_send(Client *client, const uint8_t *request, size_t n, nsec_t deadlin
 
 void client_cancel(Client *client)
 {
-        if (client->state == CLIENT_CONNECTING || client->state == CLIENT_EXCHANGING)
-                close_connection(client);
+        close_connection(client);
 }

@@ -26,6 +26,7 @@ typedef struct Client {
         Loop *loop;
         const Address *address;
         ClientDone done;
+        void (*lost)(void *owner); /* an idle connection is, NULL: who cares; set by the owner */
         void *owner;
 
         ClientState state;
@@ -55,5 +56,6 @@ int client_append_head(const Client *client, const char *path, size_t content_le
  * is not. */
 int client_send(Client *client, const uint8_t *request, size_t n, nsec_t deadline);
 
-/* Ends the exchange that is under way, if any, and the connection with it. done() is not called. */
+/* Ends the connection, and with it the exchange that is under way, if any. Neither done() nor lost()
+ * is called. */
 void client_cancel(Client *client);

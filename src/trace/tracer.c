@@ -1,5 +1,6 @@
 /* The wiring of rootspan-tracer, and the only module that knows all others:
- *   link -> encode -> store -> exporter -> host, and what the exporter learns back to the link.
+ *   link -> encode -> store -> exporter -> host, and what the exporter learns back to the link;
+ *   the open root span by the lifeline, once the host has acknowledged spans.
  * Its life is the link's: when init is gone there is nobody left to flush for. */
 
 #include "trace/tracer.h"
@@ -16,6 +17,7 @@
 #include "link/record.h"
 #include "otlp/encode.h"
 #include "trace/exporter.h"
+#include "trace/lifeline.h"
 #include "trace/loop.h"
 #include "trace/store.h"
 
@@ -46,8 +48,10 @@ struct Tracer {
         LoopWatch link;
         SpanStore *store;
         Exporter *exporter;
+        Lifeline *lifeline;
         Buffer encoded;   /* one request, on its way into the store */
         KeptRecord trace; /* once told */
+        KeptRecord open;  /* likewise */
         KeptRecord root;  /* from the flush on */
         nsec_t root_deadline;
         bool store_full; /* as the last line logged says */
@@ -102,6 +106,7 @@ static void begin_flush(Tracer *tracer, nsec_t deadline)
          * little; and at the end some time for the answer to reach init. */
         tracer->root_deadline = nsec_add(now, left - left / 20);
         tracer->state = TRACER_DRAINING;
+        lifeline_end(tracer->lifeline);
         exporter_drain(tracer->exporter, nsec_add(now, left - left / 4));
 }
 
@@ -150,6 +155,8 @@ static void on_acknowledged(void *owner)
 
         log_debug("%s acknowledges spans", tracer->endpoint);
         answer(tracer, &(LinkRecord){.type = LINK_ACKED});
+        if (tracer->state == TRACER_EXPORTING && tracer->open.record.type == LINK_OPEN)
+                lifeline_tell(tracer->lifeline, &tracer->trace.record, &tracer->open.record);
 }
 
 static void on_failed(void *owner, int error, unsigned http_status)
@@ -188,6 +195,9 @@ static int take_record(Tracer *tracer, const LinkRecord *record, const uint8_t *
                 begin_flush(tracer, record->deadline);
                 return 0;
         case LINK_OPEN:
+                if (tracer->state != TRACER_EXPORTING)
+                        return -EPROTO;
+                keep(&tracer->open, data, n);
                 return 0;
         case LINK_ACKED:
         case LINK_FAILED:
@@ -243,6 +253,8 @@ int tracer_new(int link_fd, const Address *endpoint, Tracer **ret)
         if (r == 0)
                 r = exporter_new(&tracer->loop, tracer->store, endpoint, &events, tracer,
                                  &tracer->exporter);
+        if (r == 0)
+                r = lifeline_new(&tracer->loop, endpoint, &tracer->lifeline);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(tracer);
@@ -253,6 +265,7 @@ Tracer *tracer_free(Tracer *tracer)
 {
         if (!tracer)
                 return NULL;
+        lifeline_free(tracer->lifeline);
         exporter_free(tracer->exporter);
         span_store_free(tracer->store);
         buffer_done(&tracer->encoded);
