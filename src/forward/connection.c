@@ -54,6 +54,7 @@ struct Connection {
         Request request;
         size_t claimed; /* of the shared memory */
         Parcel *parcel; /* of STATE_DELIVERING */
+        OpenRoot *root; /* that this connection holds */
         Buffer output;
 };
 
@@ -61,6 +62,9 @@ struct Connection {
 static const Answer too_slow = {503, "the request took too long", "Retry-After: 1"};
 static const Answer no_room = {503, "too many large requests at once", "Retry-After: 1"};
 static const Answer not_delivered = {503, "the spans could not be stored", "Retry-After: 5"};
+static const Answer no_open_root = {400, "not one span that has begun", NULL};
+static const Answer large_open_root = {413, "the span is larger than 16 KiB", NULL};
+static const Answer too_many_open_roots = {503, "too many open root spans", "Retry-After: 30"};
 static const Answer no_memory = {503, "out of memory", "Retry-After: 1"};
 
 static void end_request(Connection *c)
@@ -162,6 +166,27 @@ static void on_delivered(void *userdata, int result)
         settle(c);
 }
 
+static void hold_root(Connection *c, const Batch *batch)
+{
+        switch (open_roots_hold(c->context->roots, batch, &c->root)) {
+        case 0:
+                answer(c, &answer_ok);
+                break;
+        case OPEN_ROOTS_E_BAD:
+                answer(c, &no_open_root);
+                break;
+        case OPEN_ROOTS_E_TOO_LARGE:
+                answer(c, &large_open_root);
+                break;
+        case OPEN_ROOTS_E_FULL:
+                answer(c, &too_many_open_roots);
+                break;
+        default:
+                answer(c, &no_memory);
+                break;
+        }
+}
+
 static void deliver(Connection *c)
 {
         Batch *batch = NULL;
@@ -169,6 +194,11 @@ static void deliver(Connection *c)
 
         if (export_decode(&c->request, &batch, &refusal) != 0) {
                 answer(c, &refusal.answer);
+                return;
+        }
+        if (c->request.open) {
+                hold_root(c, batch);
+                (void)batch_free(batch);
                 return;
         }
         end_request(c);
@@ -267,6 +297,12 @@ static ConnectionPhase find_phase(const Connection *c)
         return CONNECTION_LINGER;
 }
 
+/* A connection that holds a root span is idle for as long as its guest lives. */
+static nsec_t find_limit(const Connection *c, ConnectionPhase phase)
+{
+        return phase == CONNECTION_IDLE && c->root ? NSEC_INFINITY : c->context->limits[phase];
+}
+
 static int set_deadline(Connection *c)
 {
         ConnectionPhase phase = find_phase(c);
@@ -278,7 +314,7 @@ static int set_deadline(Connection *c)
         c->phase = phase;
         c->new_request = false;
         c->phase_start = clock_boottime();
-        deadline = nsec_add(c->phase_start, c->context->limits[phase]);
+        deadline = nsec_add(c->phase_start, find_limit(c, phase));
         r = sd_event_source_set_time(c->timer, deadline == NSEC_INFINITY
                                                        ? UINT64_MAX
                                                        : deadline / NSEC_PER_USEC);
@@ -392,6 +428,8 @@ Connection *connection_free(Connection *c)
                 return NULL;
         if (c->parcel)
                 parcel_forget(c->parcel);
+        if (c->root)
+                open_root_release(c->root);
         (void)sd_event_source_disable_unref(c->io);
         (void)sd_event_source_disable_unref(c->timer);
         end_request(c);
@@ -409,7 +447,7 @@ ConnectionLinks *connection_links(Connection *c)
 
 nsec_t connection_idle_since(const Connection *c)
 {
-        return c->phase == CONNECTION_IDLE ? c->phase_start : NSEC_INFINITY;
+        return c->phase == CONNECTION_IDLE && !c->root ? c->phase_start : NSEC_INFINITY;
 }
 
 void connection_retry(Connection *c)

@@ -10,6 +10,7 @@
 #include "http/message.h"
 
 #define TRACES_PATH "/v1/traces"
+#define OPEN_PATH "/rootspan/v1/open"
 
 static const Answer bad_head = {400, "not an HTTP/1.1 request", NULL};
 static const Answer bad_chunk = {400, "the chunked body is malformed", NULL};
@@ -45,18 +46,18 @@ static int refuse_at_once(Request *request, const Answer *refusal)
         return 0;
 }
 
-static bool is_traces_path(HttpText target)
+static bool is_path(HttpText target, const char *path)
 {
         const char *query = memchr(target.data, '?', target.n);
 
         return text_equal(target.data, query ? (size_t)(query - target.data) : target.n,
-                          TRACES_PATH);
+                          path);
 }
 
 /* Why we do not take a request with this head, or NULL. */
 static const Answer *find_refusal(const HttpHead *head)
 {
-        if (!is_traces_path(head->target))
+        if (!is_path(head->target, TRACES_PATH) && !is_path(head->target, OPEN_PATH))
                 return &not_found;
         if (!text_equal(head->method.data, head->method.n, "POST"))
                 return &not_allowed;
@@ -108,6 +109,7 @@ static int read_head(Request *request, const uint8_t *data, size_t n, size_t *re
         case 0:
                 request->keep_alive = head.keep_alive;
                 request->head_only = text_equal(head.method.data, head.method.n, "HEAD");
+                request->open = is_path(head.target, OPEN_PATH);
                 request->gzip = http_text_is(head.content_encoding, "gzip");
                 return begin_body(request, &head);
         case HTTP_E_MORE:

@@ -31,6 +31,7 @@ typedef struct Request {
         bool keep_alive;
         bool head_only;        /* HEAD */
         bool gzip;
+        bool open;             /* it tells of an open root span */
         uint64_t left;         /* of REQUEST_BODY_LENGTH */
         ChunkedDecoder chunked;
         size_t skipped;        /* of the body, if refused */
