@@ -170,6 +170,7 @@ static void hold_root(Connection *c, const Batch *batch)
 {
         switch (open_roots_hold(c->context->roots, batch, &c->root)) {
         case 0:
+                log_debug("%s: holds an open root span", c->peer);
                 answer(c, &answer_ok);
                 break;
         case OPEN_ROOTS_E_BAD:

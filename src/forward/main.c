@@ -16,6 +16,7 @@
 
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
+#include <systemd/sd-id128.h>
 
 #include "base/log.h"
 #include "base/macro.h"
@@ -23,6 +24,7 @@
 #include "forward/json-file.h"
 #include "forward/open-roots.h"
 #include "forward/options.h"
+#include "forward/sandbox.h"
 #include "forward/server.h"
 #include "forward/tree-sink.h"
 
@@ -216,6 +218,17 @@ static void block_signals(void)
         (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(2) */
 }
 
+static int enter_sandbox(void)
+{
+        sd_id128_t boot;
+        int r;
+
+        /* libsystemd reads the file when a timer first wants it, and keeps what it says. */
+        (void)sd_id128_get_boot(&boot);
+        r = sandbox_enter();
+        return r < 0 ? log_failure(r, "cannot enter the sandbox") : 0;
+}
+
 static int run(Forwarder *f, const Options *options)
 {
         int r = sd_event_new(&f->event);
@@ -231,6 +244,9 @@ static int run(Forwarder *f, const Options *options)
         if (r < 0)
                 return r;
         r = start_server(f, options);
+        if (r < 0)
+                return r;
+        r = enter_sandbox();
         if (r < 0)
                 return r;
         (void)sd_notify(0, "READY=1"); /* nobody may be listening */

@@ -530,6 +530,16 @@ class TestProgram(ForwarderTest):
         self.stop(process)
         self.assertEqual(self.ids(), [1])
 
+    @unittest.skipIf(os.environ.get("ROOTSPAN_SANITIZED"), "sanitizers need more than the sandbox")
+    def test_sandbox(self):
+        """It is closed before the first request is taken."""
+        process = self.start()
+        with Client(self.socket) as client:
+            client.post(b"")
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+        self.assertIn("\nSeccomp:\t2\n", status)
+        self.assertIn("\nNoNewPrivs:\t1\n", status)
+
     def test_notify(self):
         path = self.path / "notify"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
