@@ -8,7 +8,7 @@
 
 #include "base/address.h"
 #include "base/buffer.h"
-#include "trace/answer.h"
+#include "trace/response.h"
 #include "trace/loop.h"
 
 typedef enum ClientState {
@@ -20,7 +20,7 @@ typedef enum ClientState {
 
 /* The end of an exchange: @error is 0 with an answer, or -errno and @answer is NULL. The next
  * request may be sent from here. */
-typedef void (*ClientDone)(void *owner, int error, const Answer *answer);
+typedef void (*ClientDone)(void *owner, int error, const Response *answer);
 
 typedef struct Client {
         Loop *loop;
@@ -56,6 +56,6 @@ int client_append_head(const Client *client, const char *path, size_t content_le
  * is not. */
 int client_send(Client *client, const uint8_t *request, size_t n, nsec_t deadline);
 
-/* Ends the connection, and with it the exchange that is under way, if any. Neither done() nor lost()
- * is called. */
+/* Ends the connection, and with it the exchange that is under way, if any. Neither done() nor
+ * lost() is called. */
 void client_cancel(Client *client);

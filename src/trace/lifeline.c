@@ -69,17 +69,17 @@ static void tell(void *owner)
                 retry_later(lifeline);
 }
 
-static void on_exchanged(void *owner, int error, const Answer *answer)
+static void on_exchanged(void *owner, int error, const Response *response)
 {
         Lifeline *lifeline = owner;
 
-        if (answer && answer_is_success(answer) && lifeline->client.state == CLIENT_IDLE) {
+        if (response && response_is_success(response) && lifeline->client.state == CLIENT_IDLE) {
                 backoff_reset(&lifeline->backoff);
-        } else if (!answer || answer_is_success(answer) || answer_is_retryable(answer)) {
+        } else if (!response || response_is_success(response) || response_is_retryable(response)) {
                 retry_later(lifeline); /* a host that took it may still have closed, to restart */
         } else {
                 log_debug("The host does not take open root spans: HTTP status %u",
-                          answer->status);
+                          response->status);
                 lifeline->open = NULL;
                 client_cancel(&lifeline->client);
         }

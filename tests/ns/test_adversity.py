@@ -18,9 +18,7 @@ FOREVER = " rootspan.flush_timeout=1h rootspan.end_timeout=1h"
 
 def put_before_init(guest, commands):
     """Has a shell execute rootspan-init after some commands."""
-    (guest.root / "sbin/rootspan-init").rename(guest.root / "sbin/init")
-    wrapper = guest.script("wrapper", f'{commands}\nexec /sbin/init "$@"\n')
-    (guest.root / "sbin/rootspan-init").symlink_to(wrapper)
+    guest.wrap_init(f'{commands}\nexec /sbin/init "$@"\n')
 
 
 class BadTracer(unittest.TestCase):
@@ -31,7 +29,7 @@ class BadTracer(unittest.TestCase):
             self.prepare(guest, mode)
             result = guest.run(list(agent), f"{TRACED} {cmdline}")
             self.assertEqual(result.end_lines, 1, result.console)
-            self.assertEqual((guest.root / "host/tracer-descriptors").read_text(), "0 1 2 3 ")
+            self.assertEqual((guest.root / "host/tracer-descriptors").read_text(), "0 1 2 3 4 5 ")
             return result
 
     def prepare(self, guest, mode):
