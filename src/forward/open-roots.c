@@ -253,13 +253,31 @@ static bool is_open_root(const Otlp__ExportTraceServiceRequest *request)
         return span->end_time_unix_nano >= span->start_time_unix_nano;
 }
 
+static int find_or_add_root(OpenRoots *roots, const RootKey *key, OpenRoot **ret)
+{
+        *ret = find_root(roots, key);
+        return *ret ? 0 : add_root(roots, key, ret);
+}
+
+static void attach(OpenRoot *root, OpenRoot **holder)
+{
+        if (*holder && *holder != root)
+                open_root_release(*holder);
+        if (root->holder)
+                *root->holder = NULL;
+        *holder = root;
+        root->holder = holder;
+        root->told = clock_boottime();
+        (void)sd_event_source_set_enabled(root->grace, SD_EVENT_OFF); /* valid */
+}
+
 int open_roots_hold(OpenRoots *roots, const Batch *batch, OpenRoot **holder)
 {
         uint8_t *copy;
         OpenRoot *root;
         RootKey key;
         size_t size;
-        int r = 0;
+        int r;
 
         if (!is_open_root(batch->request))
                 return OPEN_ROOTS_E_BAD;
@@ -270,22 +288,12 @@ int open_roots_hold(OpenRoots *roots, const Batch *batch, OpenRoot **holder)
         if (!copy)
                 return -ENOMEM;
         key = span_key(only_span(batch));
-        root = find_root(roots, &key);
-        if (!root)
-                r = add_root(roots, &key, &root);
+        r = find_or_add_root(roots, &key, &root);
         if (r != 0) {
                 free(copy);
                 return r;
         }
-
-        if (*holder && *holder != root)
-                open_root_release(*holder);
-        if (root->holder)
-                *root->holder = NULL;
-        *holder = root;
-        root->holder = holder;
-        root->told = clock_boottime();
-        (void)sd_event_source_set_enabled(root->grace, SD_EVENT_OFF); /* valid */
+        attach(root, holder);
         free(root->request);
         root->request = copy;
         root->size = otlp__export_trace_service_request__pack(batch->request, copy);
