@@ -9,8 +9,9 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import unittest
+
+from scratch import ScratchCase
 
 INSTALL = os.environ["ROOTSPAN_INSTALL_INTO_ROOTFS"]
 VERSION = os.environ["ROOTSPAN_VERSION"]
@@ -69,15 +70,13 @@ def contents(top):
             for path, what in snapshot(top).items()}
 
 
-class Case(unittest.TestCase):
+class Case(ScratchCase):
     def setUp(self):
-        directory = tempfile.TemporaryDirectory(prefix="rootspan-install-")
-        self.addCleanup(directory.cleanup)
-        self.top = pathlib.Path(directory.name)
+        super().setUp()
         self.root = self.top / "rootfs"
         self.prefix = self.top / "prefix"
         for name in PREFIX_FILES:
-            self.write(f"../prefix/{name}", f"{name}\n".encode())
+            super().write(f"prefix/{name}", f"{name}\n".encode())
         for name in "etc", "usr/bin", "usr/lib/systemd", "usr/sbin":
             (self.root / name).mkdir(parents=True)
         (self.root / "sbin").symlink_to("usr/sbin")
@@ -85,11 +84,7 @@ class Case(unittest.TestCase):
         self.write("etc/hostname", b"kata\n")
 
     def write(self, name, content=b"", mode=0o644):
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        path.chmod(mode)
-        return path
+        return super().write(f"rootfs/{name}", content, mode)
 
     def link(self, name, target):
         path = self.root / name
@@ -278,7 +273,7 @@ class Again(Case):
         self.systemd_init()
         before = snapshot(self.root)
         self.runs("--mode", "initrd")
-        self.write("../prefix/sbin/rootspan-init", b"newer")
+        (self.prefix / "sbin/rootspan-init").write_bytes(b"newer")
         self.runs("--mode", "initrd")
         self.assertEqual((self.root / "sbin/init").read_bytes(), b"newer")
         self.undone(before)
@@ -526,7 +521,7 @@ class Usage(Case):
 
     def test_man_page_has_every_option_of_help_and_no_other(self):
         options = set(re.findall(r"(?<!\S)\[?--([a-z-]+)", self.run_raw("--help").stdout))
-        manual = pathlib.Path(os.environ["ROOTSPAN_INSTALL_MANUAL"]).read_text()
+        manual = pathlib.Path(os.environ["ROOTSPAN_INSTALL_INTO_ROOTFS_MANUAL"]).read_text()
         items = " ".join(line for line in manual.splitlines() if line.startswith(".It Fl"))
         self.assertEqual(options, set(re.findall(r"(?:Fl|,) -([a-z-]+)", items)))
 
