@@ -211,7 +211,7 @@ class Initrd(Case):
         shutil.copy(INIT, self.prefix / "sbin/rootspan-init")
         self.agent_init()
         self.runs("--mode", "initrd")
-        dump = subprocess.run(["unshare", "--user", "--map-root-user", "chroot", self.root, "/init",
+        dump = subprocess.run(["unshare", "--user", "--map-root-user", "--root", self.root, "/init",
                                "--dump-config"], capture_output=True, text=True, check=False)
         self.assertIn("agent = '/usr/bin/kata-agent'\nagent_pid1 = yes\n", dump.stdout)
 
