@@ -191,13 +191,29 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
         return 0;
 }
 
+/* Behind all that has come before it, the end of connections above all: which VMs are lost is
+ * decided when the program stops. */
+static int add_signal(Forwarder *f, int signal)
+{
+        sd_event_source *source;
+        int r = sd_event_add_signal(f->event, &source, signal, on_signal, f);
+
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_priority(source, SD_EVENT_PRIORITY_NORMAL + 1);
+        if (r >= 0)
+                r = sd_event_source_set_floating(source, true);
+        (void)sd_event_source_unref(source);
+        return r;
+}
+
 /* Expects SIGTERM and SIGINT to be blocked. */
 static int add_signals(Forwarder *f)
 {
         static const int signals[] = {SIGTERM, SIGINT};
 
         for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
-                int r = sd_event_add_signal(f->event, NULL, signals[i], on_signal, f);
+                int r = add_signal(f, signals[i]);
 
                 if (r < 0)
                         return log_failure(r, "cannot set up signals");
