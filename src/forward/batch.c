@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "base/macro.h"
-#include "otlp/scan.h"
 
 static void *batch_alloc(void *arena, size_t n)
 {
@@ -28,8 +27,7 @@ int batch_decode(const uint8_t *data, size_t n, Batch **ret,
 
         r = scan_request(&scan, data, n);
         if (r != 0) {
-                (void)snprintf(ret_fault, BATCH_FAULT_MAX, "%s at byte %zu: %s", scan.where,
-                               scan.offset, scan_fault_text(r));
+                scan_describe(&scan, r, ret_fault);
                 return BATCH_E_BAD;
         }
         batch = malloc(sizeof(*batch));

@@ -8,9 +8,10 @@
 #include "otlp.pb-c.h"
 
 #include "forward/arena.h"
+#include "otlp/scan.h"
 
 enum {
-        BATCH_FAULT_MAX = 160,
+        BATCH_FAULT_MAX = SCAN_TEXT_MAX,
         BATCH_MEMORY_MAX = 256 * 1024 * 1024, /* of one decoded batch */
 };
 

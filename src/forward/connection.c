@@ -17,8 +17,8 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "forward/export.h"
-#include "forward/request.h"
 #include "http/message.h"
+#include "http/request.h"
 
 enum {
         INPUT_MAX = HTTP_HEAD_MAX, /* a head must fit, a body passes through */
@@ -56,6 +56,8 @@ struct Connection {
         Parcel *parcel; /* of STATE_DELIVERING */
         Buffer output;
 };
+
+static const RequestPolicy policy = {.body_max = EXPORT_BODY_MAX};
 
 /* Not 408, upon which OTLP's clients give up: a VM that was paused may come again. */
 static const Answer too_slow = {503, "the request took too long", "Retry-After: 1"};
@@ -106,16 +108,17 @@ static void log_refusal(const Connection *c, const Answer *what)
 /* Answers the request under way and makes ready for the next. */
 static void answer(Connection *c, const Answer *what)
 {
-        bool keep_alive = c->request.keep_alive && !c->context->stopping;
+        AnswerForm form = {.keep_alive = c->request.keep_alive && !c->context->stopping,
+                           .head_only = c->request.head_only};
 
         if (what->status >= 400)
                 log_refusal(c, what);
         c->state = STATE_READING;
-        c->last = !keep_alive;
-        if (answer_append(what, keep_alive, c->request.head_only, &c->output) < 0)
+        c->last = !form.keep_alive;
+        if (answer_append(what, &form, &c->output) < 0)
                 c->state = STATE_ENDED;
         end_request(c);
-        request_init(&c->request);
+        request_init(&c->request, &policy);
         c->new_request = true;
         if (c->last)
                 buffer_done(&c->input);
@@ -375,7 +378,7 @@ int connection_new(ConnectionContext *context, int fd, const char *peer, Connect
         (void)snprintf(c->peer, sizeof(c->peer), "%s", peer);
         buffer_init(&c->input, INPUT_MAX);
         buffer_init(&c->output, OUTPUT_MAX);
-        request_init(&c->request);
+        request_init(&c->request, &policy);
         r = add_sources(c);
         if (r < 0) {
                 c->fd = -EBADF; /* remains the caller's */

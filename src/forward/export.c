@@ -3,58 +3,30 @@
 
 #include "forward/export.h"
 
-#include <errno.h>
-#include <stdio.h>
-
-#include "base/macro.h"
-#include "forward/gunzip.h"
-
-static int refuse(ExportRefusal *refusal, unsigned status, const char *text)
+static int refuse(ExportRefusal *refusal, unsigned status)
 {
-        if (text != refusal->text)
-                (void)snprintf(refusal->text, sizeof(refusal->text), "%s", text);
-        refusal->answer = (Answer){status, refusal->text, NULL};
+        refusal->answer = (Answer){.status = status, .message = refusal->text};
         return EXPORT_E_REFUSED;
 }
 
-static int refuse_for_memory(ExportRefusal *refusal)
+int export_decode(Request *request, Batch **ret, ExportRefusal *ret_refusal)
 {
-        (void)refuse(refusal, 503, "out of memory");
-        refusal->answer.field = "Retry-After: 1";
-        return EXPORT_E_REFUSED;
-}
-
-static int decode_plain(const Buffer *body, Batch **ret, ExportRefusal *refusal)
-{
-        int r = batch_decode(buffer_data(body), buffer_length(body), ret, refusal->text);
-
-        if (r < 0)
-                return refuse_for_memory(refusal);
-        if (r == BATCH_E_TOO_LARGE)
-                return refuse(refusal, 413, refusal->text);
-        if (r == BATCH_E_BAD)
-                return refuse(refusal, 400, refusal->text);
-        return 0;
-}
-
-static int decode_gzip(const Buffer *body, Batch **ret, ExportRefusal *refusal)
-{
-        _cleanup_(buffer_done) Buffer plain;
+        const Answer *refusal = request_inflate(request, EXPORT_BODY_MAX);
         int r;
 
-        buffer_init(&plain, REQUEST_BODY_MAX);
-        r = gunzip(buffer_data(body), buffer_length(body), &plain);
-        if (r == -ENOBUFS)
-                return refuse(refusal, 413, "the body inflates beyond 64 MiB");
-        if (r == -EBADMSG)
-                return refuse(refusal, 400, "the body is not whole gzip");
-        if (r < 0)
-                return refuse_for_memory(refusal);
-        return decode_plain(&plain, ret, refusal);
-}
-
-int export_decode(const Request *request, Batch **ret, ExportRefusal *ret_refusal)
-{
-        return request->gzip ? decode_gzip(&request->body, ret, ret_refusal)
-                             : decode_plain(&request->body, ret, ret_refusal);
+        if (refusal) {
+                ret_refusal->answer = *refusal;
+                return EXPORT_E_REFUSED;
+        }
+        r = batch_decode(buffer_data(&request->body), buffer_length(&request->body), ret,
+                         ret_refusal->text);
+        if (r < 0) {
+                ret_refusal->answer = (Answer){503, "out of memory", "Retry-After: 1"};
+                return EXPORT_E_REFUSED;
+        }
+        if (r == BATCH_E_TOO_LARGE)
+                return refuse(ret_refusal, 413);
+        if (r == BATCH_E_BAD)
+                return refuse(ret_refusal, 400);
+        return 0;
 }

@@ -98,6 +98,8 @@ static const Option options[] = {
          "start the agent only after the receiver acknowledged the first spans"},
         {PREFIX "trace_connect_timeout", OPTION_DURATION, FIELD(trace_connect_timeout), NULL, NULL,
          "3s", "how long to wait for that acknowledgement"},
+        {PREFIX "adopt", OPTION_BOOL, FIELD(adopt), NULL, "yes", "yes",
+         "make spans of other traces, of programs in the guest, part of the guest's trace"},
         {PREFIX "flush_timeout", OPTION_DURATION, FIELD(flush_timeout), NULL, NULL, "2s",
          "how long the last spans may take after the agent's exit"},
         {PREFIX "stop_timeout", OPTION_DURATION, FIELD(stop_timeout), NULL, NULL, "5s",

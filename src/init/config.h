@@ -49,6 +49,7 @@ typedef struct Config {
         int trace_type; /* TraceType */
         Traceparent traceparent; /* of the host's span; all zeroes if there is none */
         bool trace_require;
+        bool adopt; /* other traces of programs in the guest become part of ours */
         Address trace_endpoint;
         nsec_t trace_connect_timeout;
         nsec_t flush_timeout;

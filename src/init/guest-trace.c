@@ -44,6 +44,7 @@ int guest_trace_begin(GuestTrace *trace, const Traceparent *parent, nsec_t init_
         trace->anchor = clock_anchor();
         trace->clock_unset = trace->anchor.realtime < CLOCK_PLAUSIBLE;
         trace->init_start = init_start;
+        read_host(trace);
         for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
                 int r = random_id(ids[i].bytes, ids[i].n);
 
@@ -57,12 +58,12 @@ int guest_trace_begin(GuestTrace *trace, const Traceparent *parent, nsec_t init_
         return 0;
 }
 
-void guest_trace_resource(GuestTrace *trace, LinkRecord *ret)
+void guest_trace_resource(const GuestTrace *trace, LinkRecord *ret)
 {
         Attributes *resource = &ret->trace.resource;
 
-        read_host(trace);
-        *ret = (LinkRecord){.type = LINK_TRACE, .trace = {.trace_id = trace->trace_id}};
+        *ret = (LinkRecord){.type = LINK_TRACE, .trace = {.trace_id = trace->trace_id,
+                                                              .agent = trace->agent}};
         attributes_add_string(resource, "service.name", "rootspan");
         attributes_add_string(resource, "service.version", ROOTSPAN_VERSION);
         attributes_add_string(resource, "telemetry.sdk.name", "rootspan");

@@ -26,6 +26,24 @@ static int enter_mount_namespace(void)
         return 0;
 }
 
+/* In the child: descriptors of ours are close-on-exec, dup2() makes one that is not. They are moved
+ * out of the way first, as one of them may have a number that another is to get. */
+static int pass_fds(const SpawnOptions *options)
+{
+        int fds[SPAWN_PASS_MAX];
+
+        for (size_t i = 0; i < options->n_pass_fds; i++) {
+                fds[i] = fcntl(options->pass_fds[i], F_DUPFD_CLOEXEC,
+                               SPAWN_PASS_FD + SPAWN_PASS_MAX);
+                if (fds[i] < 0)
+                        return -1;
+        }
+        for (size_t i = 0; i < options->n_pass_fds; i++)
+                if (dup2(fds[i], SPAWN_PASS_FD + (int)i) < 0)
+                        return -1;
+        return 0;
+}
+
 static int exec_child(const SpawnOptions *options)
 {
         sigset_t none;
@@ -33,8 +51,7 @@ static int exec_child(const SpawnOptions *options)
 
         if (options->pid1 && (error = enter_mount_namespace()) != 0)
                 return error;
-        /* Descriptors of ours are close-on-exec, dup2() makes one that is not. */
-        if (options->pass_fd >= 0 && dup2(options->pass_fd, SPAWN_PASS_FD) < 0)
+        if (pass_fds(options) < 0)
                 return errno;
         if (options->new_session) {
                 (void)setsid();
@@ -73,7 +90,7 @@ int spawn(const SpawnOptions *options, pid_t *ret_pid)
         _cleanup_(fd_closep) int ours = -EBADF;
         int r;
 
-        assert(options->pass_fd != SPAWN_PASS_FD); /* it would stay close-on-exec */
+        assert(options->n_pass_fds <= SPAWN_PASS_MAX);
         if (!options->pid1)
                 return run_child(options, ret_pid);
 

@@ -3,18 +3,23 @@
 /* Starting a process from PID 1. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 typedef struct SpawnOptions {
         const char *const *argv; /* argv[0] is looked up in our PATH if it has no slash */
         const char *const *envp;
-        int pass_fd;      /* becomes descriptor SPAWN_PASS_FD of the process; -EBADF for none */
+        const int *pass_fds; /* become descriptors SPAWN_PASS_FD and up of the process */
+        size_t n_pass_fds;   /* at most SPAWN_PASS_MAX */
         const char *oom_score; /* for /proc/self/oom_score_adj, NULL to inherit ours */
         bool pid1;        /* PID 1 of PID and mount namespaces of its own, with their /proc */
         bool new_session; /* a session of its own, with descriptor 0 as its terminal if it is one */
 } SpawnOptions;
 
-enum { SPAWN_PASS_FD = 3 };
+enum {
+        SPAWN_PASS_FD = 3,
+        SPAWN_PASS_MAX = 3,
+};
 
 /* Starts the process, with no signal blocked. Returns 0 with the pid of the running program, or
  * -errno, also when the program could not be executed; nothing is left to reap then. */

@@ -16,15 +16,16 @@
 
 #include "base/log.h"
 #include "base/macro.h"
+#include "init/agent-environment.h"
 #include "init/lifecycle.h"
 #include "init/oom.h"
+#include "init/receiver.h"
 #include "init/signal-name.h"
 #include "init/spawn.h"
 #include "init/tracer.h"
 #include "init/vmm.h"
 
 enum {
-        ENVIRONMENT_MAX = 64,    /* the kernel passes at most 32 */
         TRACER_STARTS_MAX = 4,   /* then a guest goes on without */
         REAP_BURST = 512,        /* children reaped before other descriptors get their turn */
         LINK_BURST = 16,         /* records read likewise */
@@ -49,6 +50,7 @@ typedef struct Supervisor {
         nsec_t deadline; /* of @state */
         pid_t agent;
         Tracer tracer;
+        Receiver receiver;
         nsec_t connect_start;
         bool more_to_reap;
         bool flush_unsent; /* the link was full when the flush was due */
@@ -70,6 +72,8 @@ static void tell_boot(Supervisor *s)
         LinkRecord record;
 
         guest_trace_resource(s->trace, &record);
+        record.trace.adopt = s->config->adopt;
+        record.trace.token = s->receiver.token;
         (void)tracer_send(&s->tracer, &record); /* if it fails, the next spans count as lost */
         guest_trace_kernel(s->trace, &record);
         (void)tracer_send(&s->tracer, &record);
@@ -82,13 +86,21 @@ static void tell_boot(Supervisor *s)
         }
 }
 
+static void open_receiver(Supervisor *s)
+{
+        nsec_t start = clock_boottime();
+
+        boot_log_add(s->log, "open receiver", start, receiver_open(&s->receiver));
+}
+
 static int start_tracer(Supervisor *s)
 {
         nsec_t start = clock_boottime();
-        int r = tracer_start(&s->tracer, &s->config->trace_endpoint);
+        int r = tracer_start(&s->tracer, &s->config->trace_endpoint, &s->receiver);
 
         if (r < 0) {
                 log_error_errno(r, "Cannot start %s", TRACER_PATH);
+                receiver_close(&s->receiver); /* rather than let the agent wait */
                 return r;
         }
         if (s->state == LIFE_CONNECT && s->tracer.starts == 1)
@@ -110,6 +122,7 @@ static int restart_tracer(Supervisor *s)
 {
         if (s->tracer.starts >= TRACER_STARTS_MAX) {
                 log_error("The tracer ended %u times: going on without it", s->tracer.starts);
+                receiver_close(&s->receiver);
                 return -EAGAIN;
         }
         log_warning("The tracer ended, starting it again");
@@ -145,27 +158,9 @@ static void notify_ready(const Supervisor *s)
                 run_notify_ready(&s->config->notify_socket);
 }
 
-static void fill_environment(Supervisor *s, const char **ret, char *traceparent)
-{
-        bool has_traceparent = false;
-        size_t n = 0;
-
-        for (; s->environment[n] && n < ENVIRONMENT_MAX - 2; n++) {
-                ret[n] = s->environment[n];
-                has_traceparent |= strncmp(ret[n], "TRACEPARENT=", 12) == 0;
-        }
-        if (s->traced && !has_traceparent) {
-                memcpy(traceparent, "TRACEPARENT=", 12);
-                guest_trace_parent_text(s->trace, traceparent + 12);
-                ret[n++] = traceparent;
-        }
-        ret[n] = NULL;
-}
-
 static int do_start_agent(Supervisor *s)
 {
-        char traceparent[12 + TRACEPARENT_TEXT_MAX];
-        const char *environment[ENVIRONMENT_MAX];
+        AgentEnvironment environment;
         size_t steps = s->log->n;
         LinkRecord record;
         int r;
@@ -175,11 +170,11 @@ static int do_start_agent(Supervisor *s)
                 if (s->log->n > steps && guest_trace_step(s->trace, s->log, steps, &record) == 0)
                         (void)tracer_send(&s->tracer, &record);
         }
-        fill_environment(s, environment, traceparent);
+        agent_environment_fill(&environment, s->environment, s->config, s->traced ? s->trace : NULL,
+                               &s->receiver);
         s->trace->agent_start = clock_boottime();
         r = spawn(&(SpawnOptions){.argv = s->config->agent,
-                                  .envp = environment,
-                                  .pass_fd = -EBADF,
+                                  .envp = environment.variables,
                                   .oom_score = AGENT_OOM_SCORE,
                                   .pid1 = s->config->agent_pid1,
                                   .new_session = true},
@@ -331,6 +326,7 @@ static int do_finish(Supervisor *s)
         s->ending->flush_end = clock_boottime();
         s->ending->spans_dropped += s->tracer.lost;
         tracer_done(&s->tracer); /* upon which the tracer exits */
+        receiver_close(&s->receiver);
         if (guest_ends_vm(s))
                 return LIFE_ON_VM_ENDS;
         log_info("The agent exited with code %d; it is for the host to end the VM",
@@ -525,6 +521,8 @@ void supervise(const Config *config, BootLog *log, GuestTrace *trace, int signal
                 .deadline = NSEC_INFINITY,
         };
         tracer_init(&s.tracer);
+        if (s.traced)
+                open_receiver(&s);
         dispatch(&s, s.traced && config->trace_require ? LIFE_ON_HOST_NEEDED : LIFE_ON_READY);
         while (s.state != LIFE_END)
                 wait_for_events(&s);

@@ -30,14 +30,16 @@ void tracer_done(Tracer *tracer)
         tracer->link = fd_close(tracer->link);
 }
 
-int tracer_start(Tracer *tracer, const Address *endpoint)
+int tracer_start(Tracer *tracer, const Address *endpoint, const Receiver *receiver)
 {
         _cleanup_(fd_closep) int ours = -EBADF, theirs = -EBADF;
         char address[ADDRESS_TEXT_MAX], argument[sizeof("--endpoint=") + ADDRESS_TEXT_MAX];
-        const char *argv[] = {TRACER_PATH, "--link-fd=3", argument, NULL};
-        int fds[2], r;
+        const char *argv[4 + RECEIVER_SOCKETS_MAX] = {TRACER_PATH, "--link-fd=3", argument};
+        static const char *const listen_arguments[] = {"--listen-fd=4", "--listen-fd=5"};
+        int fds[2], pass_fds[1 + RECEIVER_SOCKETS_MAX], r;
 
-        _Static_assert(SPAWN_PASS_FD == 3, "--link-fd");
+        _Static_assert(SPAWN_PASS_FD == 3 && SPAWN_PASS_MAX == 1 + RECEIVER_SOCKETS_MAX,
+                       "the numbers in the arguments");
         tracer_done(tracer);
         r = RET_ERRNO(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds));
         if (r < 0)
@@ -46,9 +48,15 @@ int tracer_start(Tracer *tracer, const Address *endpoint)
         theirs = fds[1];
         address_format(endpoint, address);
         (void)snprintf(argument, sizeof(argument), "--endpoint=%s", address);
+        pass_fds[0] = theirs;
+        for (size_t i = 0; i < receiver->n; i++) {
+                argv[3 + i] = listen_arguments[i];
+                pass_fds[1 + i] = receiver->listeners[i].fd;
+        }
         r = spawn(&(SpawnOptions){.argv = argv,
                                   .envp = (const char *const[]){NULL},
-                                  .pass_fd = theirs,
+                                  .pass_fds = pass_fds,
+                                  .n_pass_fds = 1 + receiver->n,
                                   .oom_score = TRACER_OOM_SCORE,
                                   .new_session = true},
                   &tracer->pid);

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "base/address.h"
+#include "init/receiver.h"
 #include "link/record.h"
 
 #define TRACER_PATH "/sbin/rootspan-tracer"
@@ -21,8 +22,9 @@ typedef struct Tracer {
 void tracer_init(Tracer *tracer);
 void tracer_done(Tracer *tracer);
 
-/* Starts the process, with @endpoint to send to. Returns 0 or -errno. */
-int tracer_start(Tracer *tracer, const Address *endpoint);
+/* Starts the process, with @endpoint to send to and the sockets of @receiver to receive from.
+ * Returns 0 or -errno. */
+int tracer_start(Tracer *tracer, const Address *endpoint, const Receiver *receiver);
 
 /* Returns 0, -EAGAIN if the link is full, or -errno. A LINK_SPAN that cannot be sent counts as
  * lost. */

@@ -106,6 +106,9 @@ ptrdiff_t link_record_encode(const LinkRecord *record, uint8_t *data, size_t siz
         switch (record->type) {
         case LINK_TRACE:
                 put_bytes(&w, record->trace.trace_id.bytes, TRACE_ID_SIZE);
+                put_bytes(&w, record->trace.agent.bytes, SPAN_ID_SIZE);
+                put_uint(&w, record->trace.adopt, 1);
+                put_string(&w, record->trace.token);
                 put_attributes(&w, &record->trace.resource);
                 break;
         case LINK_SPAN:
@@ -250,8 +253,12 @@ int link_record_decode(const uint8_t *data, size_t n, LinkRecord *ret)
         switch (record.type) {
         case LINK_TRACE:
                 get_id(&r, record.trace.trace_id.bytes, TRACE_ID_SIZE);
+                get_id(&r, record.trace.agent.bytes, SPAN_ID_SIZE);
+                record.trace.adopt = get_uint_in(&r, 1, 0, 1) == 1;
+                record.trace.token = get_optional_string(&r);
                 get_attributes(&r, &record.trace.resource);
-                if (!trace_id_is_valid(&record.trace.trace_id))
+                if (!trace_id_is_valid(&record.trace.trace_id) ||
+                    !span_id_is_valid(&record.trace.agent))
                         r.bad = true;
                 break;
         case LINK_SPAN:

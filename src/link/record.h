@@ -13,7 +13,7 @@ enum { LINK_RECORD_MAX = 16 * 1024 }; /* bytes of a record; also bounds each str
 
 typedef enum LinkType {
         /* init to tracer */
-        LINK_TRACE = 1, /* first of all: the trace and its resource */
+        LINK_TRACE = 1, /* first of all: the trace, its resource, and who may add to it */
         LINK_SPAN = 2,  /* a finished span */
         LINK_FLUSH = 3, /* the root span; drain, send it last, answer LINK_FLUSHED */
         /* tracer to init */
@@ -33,6 +33,9 @@ typedef struct LinkRecord {
         union {
                 struct {
                         TraceId trace_id;
+                        SpanId agent;      /* the parent of other programs' traces */
+                        bool adopt;        /* make them part of this one */
+                        const char *token; /* of those who may hand in spans; NULL: nobody may */
                         Attributes resource;
                 } trace;
                 Span span; /* of LINK_SPAN and LINK_FLUSH */

@@ -11,20 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "otlp/schema.h"
+
 enum {
         SCAN_DEPTH_MAX = 64, /* messages in messages, the request itself being the first */
-
-        /* No exporter that batches comes near these. */
-        SCAN_SPANS_MAX = 64 * 1024,  /* per request */
-        SCAN_ATTRIBUTES_MAX = 4096,  /* per span, event, link, scope, resource, key-value list */
-        SCAN_EVENTS_MAX = 4096,      /* per span */
-        SCAN_LINKS_MAX = 4096,       /* per span */
-        SCAN_VALUES_MAX = 16 * 1024, /* per array */
-        /* Messages and unknown fields per request: 2 bytes of input make protobuf-c allocate up to
-         * 80, so that counting bytes alone would not bound its memory. */
-        SCAN_PARTS_MAX = 1024 * 1024,
-
-        SCAN_FIELDS_MAX = 16, /* fields that any one message has in our table */
+        SCAN_TEXT_MAX = 128,
 };
 
 /* What scan_next() and scan_request() return beside 0. */
@@ -33,28 +24,23 @@ enum {
         SCAN_E_WIRE,  /* not protobuf: cut off, a group, a varint too long, a field number of 0 */
         SCAN_E_TYPE,  /* a known field with the wire type of another */
         SCAN_E_DEPTH, /* nested beyond SCAN_DEPTH_MAX */
-        SCAN_E_COUNT, /* more than the limits above, or a second value where there is one */
+        SCAN_E_COUNT, /* more than the schema's limits, or a second value where there is one */
         SCAN_E_ID,    /* a trace or span id that is missing, all zero, or of the wrong length */
         SCAN_E_UTF8,  /* a string that is none */
 };
 
-typedef struct ScanSlice {
-        const uint8_t *data;
-        size_t n;
-} ScanSlice;
-
 /* A span and where it was found: the encoded messages, without the tags and lengths before them. */
 typedef struct ScanSpan {
-        ScanSlice resource_spans;
-        ScanSlice scope_spans;
-        ScanSlice span;
+        WireSlice resource_spans;
+        WireSlice scope_spans;
+        WireSlice span;
         int fault; /* 0, or SCAN_E_* for which this span cannot be taken */
 } ScanSpan;
 
 typedef struct ScanFrame {
-        unsigned type;
-        size_t start, end;                /* in the input */
-        uint32_t counts[SCAN_FIELDS_MAX]; /* of each field in our table, so far */
+        SchemaType type;
+        size_t start, end;                  /* in the input */
+        uint32_t counts[SCHEMA_FIELDS_MAX]; /* of each field in the schema, so far */
 } ScanFrame;
 
 typedef struct Scan {
@@ -80,5 +66,6 @@ int scan_next(Scan *scan, ScanSpan *ret);
  * spans, and where the fault is. */
 int scan_request(Scan *scan, const uint8_t *data, size_t n);
 
-/* What a fault SCAN_E_* means, for the message of an error answer. */
-const char *scan_fault_text(int fault);
+/* Says where and what the fault SCAN_E_* is, in ASCII, for the message of an error answer. Good for
+ * a span's fault as long as scan_next() was not called again. */
+void scan_describe(const Scan *scan, int fault, char ret[static SCAN_TEXT_MAX]);

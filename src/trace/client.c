@@ -26,7 +26,7 @@ static void close_connection(Client *client)
         client->state = CLIENT_CLOSED;
 }
 
-static void finish(Client *client, int error, const Answer *answer)
+static void finish(Client *client, int error, const Response *answer)
 {
         if (answer && answer->keep_alive && client->sent == client->request_n) {
                 client->state = CLIENT_IDLE;
@@ -104,8 +104,8 @@ static int write_some(Client *client)
  * more may come, or -errno. */
 static int read_some(Client *client)
 {
-        while (buffer_length(&client->answer) < ANSWER_MAX) {
-                size_t room = MIN(ANSWER_MAX - buffer_length(&client->answer), (size_t)READ_SIZE);
+        while (buffer_length(&client->answer) < RESPONSE_MAX) {
+                size_t room = MIN(RESPONSE_MAX - buffer_length(&client->answer), (size_t)READ_SIZE);
                 uint8_t *data;
                 ssize_t n;
                 int r;
@@ -142,11 +142,11 @@ static void continue_writing(Client *client)
 
 static void continue_reading(Client *client)
 {
-        Answer answer;
+        Response answer;
         int ended = read_some(client); /* a reset ends an answer like a close does */
         int r;
 
-        r = answer_parse(buffer_data(&client->answer), buffer_length(&client->answer), ended != 0,
+        r = response_parse(buffer_data(&client->answer), buffer_length(&client->answer), ended != 0,
                          clock_realtime(), &answer);
         if (r == 0)
                 finish(client, 0, &answer);
@@ -154,7 +154,7 @@ static void continue_reading(Client *client)
                 fail(client, ended);
         else if (ended > 0)
                 fail(client, -ECONNRESET);
-        else if (r == ANSWER_E_BAD)
+        else if (r == RESPONSE_E_BAD)
                 fail(client, -EBADMSG);
 }
 
@@ -211,7 +211,7 @@ void client_init(Client *client, Loop *loop, const Address *address, ClientDone 
                 .watch = {.fd = -EBADF, .ready = on_ready, .owner = client},
         };
         loop_add_timer(loop, &client->timer, on_timeout, client);
-        buffer_init(&client->answer, ANSWER_MAX);
+        buffer_init(&client->answer, RESPONSE_MAX);
 }
 
 void client_done(Client *client)

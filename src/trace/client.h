@@ -8,7 +8,7 @@
 
 #include "base/address.h"
 #include "base/buffer.h"
-#include "trace/answer.h"
+#include "trace/response.h"
 #include "trace/loop.h"
 
 typedef enum ClientState {
@@ -20,7 +20,7 @@ typedef enum ClientState {
 
 /* The end of an exchange: @error is 0 with an answer, or -errno and @answer is NULL. The next
  * request may be sent from here. */
-typedef void (*ClientDone)(void *owner, int error, const Answer *answer);
+typedef void (*ClientDone)(void *owner, int error, const Response *answer);
 
 typedef struct Client {
         Loop *loop;

@@ -2,10 +2,13 @@
  * store until its fate is known:
  *   accepted (2xx)                 committed, less the spans the host rejects: those never again
  *   429, 502, 503, 504, no answer  tried again after a wait
- *   anything else                  dropped
+ *   anything else                  dropped, but see below
  * The wait doubles with every failure, with jitter, so that a host that comes back does not meet
  * all its guests at once. A host may ask for another wait by Retry-After. While draining there is
- * a deadline: waits are short and constant, so that a host that comes back in time is used. */
+ * a deadline: waits are short and constant, so that a host that comes back in time is used.
+ *
+ * A batch brings together what different programs said. When the host takes offence at its
+ * content, the pieces are sent again one by one, so that only the one at fault is dropped. */
 
 #include "trace/exporter.h"
 
@@ -17,7 +20,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/random.h"
-#include "trace/answer.h"
+#include "trace/response.h"
 #include "trace/client.h"
 
 enum {
@@ -42,6 +45,7 @@ struct Exporter {
         Client client;
         Buffer request;
         SpanBatch batch; /* what @request carries; no pieces: no attempt under way */
+        size_t suspects; /* the first pieces of the store, to be sent one by one */
 
         LoopTimer retry;   /* armed: waiting between two attempts */
         nsec_t backoff;    /* the wait after the next failure, before jitter */
@@ -127,9 +131,16 @@ static void attempt_failed(Exporter *exporter, int error)
         retry_later(exporter);
 }
 
+static void clear_suspect(Exporter *exporter)
+{
+        if (exporter->suspects > 0)
+                exporter->suspects--;
+}
+
 static void attempt_accepted(Exporter *exporter, uint64_t rejected)
 {
         span_store_commit(exporter->store, &exporter->batch, rejected);
+        clear_suspect(exporter);
         end_attempt(exporter);
         if (rejected > 0)
                 log_warning("The host rejected %llu spans", (unsigned long long)rejected);
@@ -144,13 +155,18 @@ static void attempt_accepted(Exporter *exporter, uint64_t rejected)
 
 static void attempt_refused(Exporter *exporter, unsigned http_status)
 {
-        span_store_drop(exporter->store, &exporter->batch);
+        if (exporter->batch.pieces > 1 && (http_status == 400 || http_status == 413)) {
+                exporter->suspects = exporter->batch.pieces;
+        } else {
+                span_store_drop(exporter->store, &exporter->batch, DROP_REFUSED);
+                clear_suspect(exporter);
+        }
         end_attempt(exporter);
         report(exporter, 0, http_status);
         advance(exporter);
 }
 
-static void attempt_put_off(Exporter *exporter, const Answer *answer)
+static void attempt_put_off(Exporter *exporter, const Response *answer)
 {
         end_attempt(exporter);
         if (answer->has_retry_after)
@@ -160,15 +176,15 @@ static void attempt_put_off(Exporter *exporter, const Answer *answer)
         retry_later(exporter);
 }
 
-static void on_exchanged(void *owner, int error, const Answer *answer)
+static void on_exchanged(void *owner, int error, const Response *answer)
 {
         Exporter *exporter = owner;
 
         if (!answer)
                 attempt_failed(exporter, error);
-        else if (answer_is_success(answer))
+        else if (response_is_success(answer))
                 attempt_accepted(exporter, answer->rejected);
-        else if (answer_is_retryable(answer))
+        else if (response_is_retryable(answer))
                 attempt_put_off(exporter, answer);
         else
                 attempt_refused(exporter, answer->status);
@@ -196,7 +212,8 @@ static int write_head(Exporter *exporter, size_t content_length)
 
 static int start_attempt(Exporter *exporter)
 {
-        SpanBatch batch = span_store_peek(exporter->store, BATCH_BYTES_MAX, BATCH_SPANS_MAX);
+        size_t spans = exporter->suspects > 0 ? 0 : BATCH_SPANS_MAX; /* 0: a single piece */
+        SpanBatch batch = span_store_peek(exporter->store, BATCH_BYTES_MAX, spans);
         nsec_t deadline = nsec_add(clock_boottime(), ATTEMPT_TIMEOUT);
         int r;
 
@@ -244,7 +261,8 @@ static void on_drain_end(void *owner)
         }
         exporter->retry.deadline = NSEC_INFINITY;
         rest = span_store_peek(exporter->store, SIZE_MAX, SIZE_MAX);
-        span_store_drop(exporter->store, &rest);
+        span_store_drop(exporter->store, &rest, DROP_LATE);
+        exporter->suspects = 0;
         end_drain(exporter);
 }
 

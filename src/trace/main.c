@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/address.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/parse.h"
@@ -20,11 +21,6 @@ enum { EXIT_USAGE = 2 };
 
 #define DEFAULT_ENDPOINT "vsock://2:10240"
 
-typedef struct Options {
-        int link_fd;
-        Address endpoint;
-} Options;
-
 /* Positive outcomes of parse_options(). */
 enum {
         OPTIONS_E_SHOWN = 1, /* --help or --version: nothing more to do */
@@ -33,11 +29,13 @@ enum {
 
 static void usage(FILE *stream)
 {
-        (void)fputs("Usage: rootspan-tracer --link-fd=N [--endpoint=ADDRESS]\n"
+        (void)fputs("Usage: rootspan-tracer --link-fd=N [--listen-fd=N]... [--endpoint=ADDRESS]\n"
                     "\n"
                     "Sends the spans of the virtual machine to its host. rootspan-init starts it.\n"
                     "\n"
                     "  --link-fd=N         socket to rootspan-init\n"
+                    "  --listen-fd=N       socket that listens for programs of the guest, which send\n"
+                    "                      their spans by OTLP/HTTP; may be given twice\n"
                     "  --endpoint=ADDRESS  where the host takes OTLP/HTTP: vsock://CID:PORT,\n"
                     "                      unix:/PATH or http://IPV4:PORT\n"
                     "                      (default " DEFAULT_ENDPOINT ")\n"
@@ -46,28 +44,48 @@ static void usage(FILE *stream)
                     stream);
 }
 
-static int parse_link_fd(const char *text, int *ret)
+/* A socket whose option @name is @expected. */
+static int parse_socket(const char *text, int name, int expected, int *ret)
 {
-        int fd, type;
-        socklen_t n = sizeof(type);
+        int fd, found;
+        socklen_t n = sizeof(found);
         uint32_t value;
 
         if (parse_u32(text, strlen(text), INT32_MAX, &value) < 0)
                 return -EINVAL;
         fd = (int)value;
-        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) < 0 || type != SOCK_SEQPACKET)
+        if (getsockopt(fd, SOL_SOCKET, name, &found, &n) < 0 || found != expected)
                 return -EINVAL;
         *ret = fd;
         return 0;
 }
 
-static int parse_option(int option, const char *value, Options *options)
+static int parse_listen_fd(const char *text, TracerOptions *options)
+{
+        int fd, r;
+
+        if (options->n_listen_fds == RECEIVER_SOCKETS_MAX)
+                return -E2BIG;
+        r = parse_socket(text, SO_ACCEPTCONN, 1, &fd);
+        if (r == 0)
+                r = fd_set_nonblock(fd, 1);
+        if (r == 0)
+                options->listen_fds[options->n_listen_fds++] = fd;
+        return r;
+}
+
+static int parse_option(int option, const char *value, TracerOptions *options)
 {
         switch (option) {
         case 'l':
-                if (parse_link_fd(value, &options->link_fd) == 0)
+                if (parse_socket(value, SO_TYPE, SOCK_SEQPACKET, &options->link_fd) == 0)
                         return 0;
                 log_error("--link-fd=%s is not an open SOCK_SEQPACKET socket", value);
+                return OPTIONS_E_USAGE;
+        case 'r':
+                if (parse_listen_fd(value, options) == 0)
+                        return 0;
+                log_error("--listen-fd=%s is not an open socket that listens, or one too many", value);
                 return OPTIONS_E_USAGE;
         case 'e':
                 if (address_parse(value, strlen(value), &options->endpoint) == 0)
@@ -86,16 +104,17 @@ static int parse_option(int option, const char *value, Options *options)
         }
 }
 
-static int parse_options(int argc, char **argv, Options *ret)
+static int parse_options(int argc, char **argv, TracerOptions *ret)
 {
         static const struct option known[] = {
                 {"link-fd", required_argument, NULL, 'l'},
+                {"listen-fd", required_argument, NULL, 'r'},
                 {"endpoint", required_argument, NULL, 'e'},
                 {"help", no_argument, NULL, 'h'},
                 {"version", no_argument, NULL, 'v'},
                 {0},
         };
-        Options options = {.link_fd = -EBADF};
+        TracerOptions options = {.link_fd = -EBADF};
         int option, r;
 
         /* Cannot fail for our own constant. */
@@ -135,7 +154,7 @@ const char *__asan_default_options(void)
 int main(int argc, char **argv)
 {
         _cleanup_(tracer_freep) Tracer *tracer = NULL;
-        Options options;
+        TracerOptions options;
         int r;
 
         log_setup("rootspan-tracer", STDERR_FILENO, LOG_FORMAT_PLAIN, LOG_LEVEL_INFO);
@@ -146,7 +165,7 @@ int main(int argc, char **argv)
                 return EXIT_USAGE;
         ignore_signals();
 
-        r = tracer_new(options.link_fd, &options.endpoint, &tracer);
+        r = tracer_new(&options, &tracer);
         if (r < 0) {
                 log_error_errno(r, "Cannot start");
                 return EXIT_FAILURE;

@@ -118,8 +118,10 @@ static const int allowed_syscalls[] = {
         SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(write), SCMP_SYS(writev),
         /* trace/loop */
         SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
-        /* trace/tracer and trace/client */
+        /* trace/tracer, trace/client and trace/connection */
         SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(close),
+        /* trace/receiver */
+        SCMP_SYS(accept4),
         /* trace/client; see also allow_socket() */
         SCMP_SYS(connect), SCMP_SYS(getsockopt),
 #ifdef __SANITIZE_ADDRESS__

@@ -65,16 +65,28 @@ void span_store_freep(SpanStore **store)
         *store = span_store_free(*store);
 }
 
-int span_store_add(SpanStore *store, const uint8_t *data, size_t n, size_t spans)
+size_t span_store_room(const SpanStore *store)
 {
         size_t left = store->max - store->size;
+
+        return left > sizeof(Piece) ? left - sizeof(Piece) : 0;
+}
+
+static void count_dropped(SpanStore *store, uint64_t spans, DropCause cause)
+{
+        store->counts.dropped += spans;
+        store->counts.by_cause[cause] += spans;
+}
+
+int span_store_add(SpanStore *store, const uint8_t *data, size_t n, size_t spans)
+{
+        bool fits = n <= span_store_room(store);
         Piece *piece = NULL;
-        bool fits = left >= sizeof(Piece) && n <= left - sizeof(Piece);
 
         if (fits)
                 piece = malloc(sizeof(Piece) + n);
         if (!piece) {
-                store->counts.dropped += spans;
+                count_dropped(store, spans, DROP_FULL);
                 return fits ? -ENOMEM : -ENOBUFS;
         }
         *piece = (Piece){.n = n, .spans = spans};
@@ -115,23 +127,22 @@ int span_store_read(const SpanStore *store, const SpanBatch *batch, Buffer *ret)
         return 0;
 }
 
-static void remove_batch(SpanStore *store, const SpanBatch *batch)
+static void remove_batch(SpanStore *store, const SpanBatch *batch, uint64_t dropped, DropCause cause)
 {
+        store->counts.sent += batch->spans - dropped;
+        count_dropped(store, dropped, cause);
         for (size_t i = 0; i < batch->pieces; i++)
                 remove_first(store);
 }
 
 void span_store_commit(SpanStore *store, const SpanBatch *batch, uint64_t rejected)
 {
-        rejected = MIN(rejected, (uint64_t)batch->spans);
-        store->counts.sent += batch->spans - rejected;
-        store->counts.dropped += rejected;
-        remove_batch(store, batch);
+        remove_batch(store, batch, MIN(rejected, (uint64_t)batch->spans), DROP_REFUSED);
 }
 
-void span_store_drop(SpanStore *store, const SpanBatch *batch)
+void span_store_drop(SpanStore *store, const SpanBatch *batch, DropCause cause)
 {
-        span_store_commit(store, batch, batch->spans);
+        remove_batch(store, batch, batch->spans, cause);
 }
 
 SpanCounts span_store_counts(const SpanStore *store)

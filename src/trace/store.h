@@ -15,10 +15,18 @@
 
 typedef struct SpanStore SpanStore;
 
+typedef enum DropCause {
+        DROP_FULL,    /* no room, or no memory */
+        DROP_REFUSED, /* by the host, for good */
+        DROP_LATE,    /* not sent before the deadline */
+        DROP_CAUSES,
+} DropCause;
+
 typedef struct SpanCounts {
         uint64_t held;
-        uint64_t sent;    /* acknowledged by the host */
-        uint64_t dropped; /* no room, or refused by the host, or given up */
+        uint64_t sent;                   /* acknowledged by the host */
+        uint64_t dropped;                /* for all causes */
+        uint64_t by_cause[DROP_CAUSES];
 } SpanCounts;
 
 /* The first pieces of the store. */
@@ -44,8 +52,11 @@ SpanBatch span_store_peek(const SpanStore *store, size_t max_bytes, size_t max_s
 /* Appends the pieces of @batch to @ret. Returns 0, -ENOBUFS or -ENOMEM. */
 int span_store_read(const SpanStore *store, const SpanBatch *batch, Buffer *ret);
 
+/* How large a piece could be added now. */
+size_t span_store_room(const SpanStore *store);
+
 /* Removes the pieces of @batch: all sent but @rejected spans, or all dropped. */
 void span_store_commit(SpanStore *store, const SpanBatch *batch, uint64_t rejected);
-void span_store_drop(SpanStore *store, const SpanBatch *batch);
+void span_store_drop(SpanStore *store, const SpanBatch *batch, DropCause cause);
 
 SpanCounts span_store_counts(const SpanStore *store);

@@ -1,10 +1,12 @@
 /* The wiring of rootspan-tracer, and the only module that knows all others:
- *   link -> encode -> store -> exporter -> host, and what the exporter learns back to the link.
+ *   link -> encode ----v
+ *   receiver -> intake -> store -> exporter -> host, and what the exporter learns back to the link.
  * Its life is the link's: when init is gone there is nobody left to flush for. */
 
 #include "trace/tracer.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -16,18 +18,23 @@
 #include "link/record.h"
 #include "otlp/encode.h"
 #include "trace/exporter.h"
+#include "trace/intake.h"
 #include "trace/loop.h"
 #include "trace/store.h"
+
+#define BEARER "Bearer "
 
 enum {
         STORE_MAX = 16 * 1024 * 1024,
         ENCODED_MAX = 8 * LINK_RECORD_MAX, /* more than a record and a resource can become */
         ANSWER_RECORD_MAX = 64,            /* what we send has no strings */
+        AUTHORIZATION_MAX = 256,
 };
 
 typedef enum TracerState {
         TRACER_UNTOLD,       /* of the trace */
         TRACER_EXPORTING,    /* spans come in and go out */
+        TRACER_FINISHING,    /* what programs are about to hand in still comes in */
         TRACER_DRAINING,     /* no span comes in any more */
         TRACER_SENDING_ROOT, /* the root span is out, alone */
         TRACER_FLUSHED,
@@ -46,9 +53,13 @@ struct Tracer {
         LoopWatch link;
         SpanStore *store;
         Exporter *exporter;
+        Intake intake;
+        Receiver *receiver;
+        char authorization[AUTHORIZATION_MAX];
         Buffer encoded;   /* one request, on its way into the store */
         KeptRecord trace; /* once told */
         KeptRecord root;  /* from the flush on */
+        nsec_t drain_deadline;
         nsec_t root_deadline;
         bool store_full; /* as the last line logged says */
         char endpoint[ADDRESS_TEXT_MAX];
@@ -87,6 +98,20 @@ static int add_span(Tracer *tracer, const Span *span)
         return r;
 }
 
+/* From now on the receiver can tell who may hand in spans, and what becomes of them. */
+static void start_receiver(Tracer *tracer)
+{
+        const LinkRecord *trace = &tracer->trace.record;
+
+        tracer->intake.adoption.enabled = trace->trace.adopt;
+        tracer->intake.adoption.trace_id = trace->trace.trace_id;
+        tracer->intake.adoption.parent = trace->trace.agent;
+        if (!trace->trace.token || strlen(trace->trace.token) >= AUTHORIZATION_MAX - sizeof(BEARER))
+                return;
+        (void)snprintf(tracer->authorization, AUTHORIZATION_MAX, BEARER "%s", trace->trace.token);
+        receiver_start(tracer->receiver, tracer->authorization);
+}
+
 static void keep(KeptRecord *kept, const uint8_t *data, size_t n)
 {
         memcpy(kept->data, data, n);
@@ -98,11 +123,28 @@ static void begin_flush(Tracer *tracer, nsec_t deadline)
         nsec_t now = clock_boottime();
         nsec_t left = nsec_left(deadline, now);
 
-        /* Of what is left, a quarter is kept for the root span, without which the trace is worth
-         * little; and at the end some time for the answer to reach init. */
+        /* Of what is left, a quarter is for programs to finish their requests, and a quarter is
+         * kept for the root span, without which the trace is worth little; and at the end some time
+         * for the answer to reach init. */
+        tracer->drain_deadline = nsec_add(now, left - left / 4);
         tracer->root_deadline = nsec_add(now, left - left / 20);
+        tracer->state = TRACER_FINISHING;
+        receiver_finish(tracer->receiver, nsec_add(now, left / 4));
+}
+
+static void on_received(void *owner)
+{
+        Tracer *tracer = owner;
+
+        exporter_kick(tracer->exporter);
+}
+
+static void on_finished(void *owner)
+{
+        Tracer *tracer = owner;
+
         tracer->state = TRACER_DRAINING;
-        exporter_drain(tracer->exporter, nsec_add(now, left - left / 4));
+        exporter_drain(tracer->exporter, tracer->drain_deadline);
 }
 
 static void end_flush(Tracer *tracer, FlushOutcome outcome)
@@ -119,14 +161,31 @@ static void end_flush(Tracer *tracer, FlushOutcome outcome)
         answer(tracer, &record);
 }
 
-/* The store is empty: what it counted is what the root span can tell of all the others. */
+/* What the store and the intake counted is what the root span can tell of all the others. */
+static void add_counts(const Tracer *tracer, Attributes *attributes)
+{
+        static const char *const names[] = {
+                [DROP_FULL] = "rootspan.spans.dropped.full",
+                [DROP_REFUSED] = "rootspan.spans.dropped.refused",
+                [DROP_LATE] = "rootspan.spans.dropped.late",
+        };
+        SpanCounts counts = span_store_counts(tracer->store);
+
+        attributes_add_int(attributes, "rootspan.spans.sent", (int64_t)counts.sent);
+        attributes_add_int(attributes, "rootspan.spans.dropped", (int64_t)counts.dropped);
+        for (size_t i = 0; i < DROP_CAUSES; i++)
+                if (counts.by_cause[i] > 0)
+                        attributes_add_int(attributes, names[i], (int64_t)counts.by_cause[i]);
+        if (tracer->intake.rejected > 0)
+                attributes_add_int(attributes, "rootspan.spans.rejected",
+                                   (int64_t)tracer->intake.rejected);
+}
+
 static void send_root(Tracer *tracer)
 {
-        SpanCounts counts = span_store_counts(tracer->store);
         Span *root = &tracer->root.record.span;
 
-        attributes_add_int(&root->attributes, "rootspan.spans.sent", (int64_t)counts.sent);
-        attributes_add_int(&root->attributes, "rootspan.spans.dropped", (int64_t)counts.dropped);
+        add_counts(tracer, &root->attributes);
         tracer->state = TRACER_SENDING_ROOT;
         if (add_span(tracer, root) < 0)
                 end_flush(tracer, FLUSH_UNREACHABLE);
@@ -174,6 +233,7 @@ static int take_record(Tracer *tracer, const LinkRecord *record, const uint8_t *
                         return -EPROTO;
                 keep(&tracer->trace, data, n);
                 tracer->state = TRACER_EXPORTING;
+                start_receiver(tracer);
                 return 0;
         case LINK_SPAN:
                 if (tracer->state != TRACER_EXPORTING)
@@ -217,12 +277,16 @@ static void on_link(void *owner, uint32_t events)
                 log_warning_errno(r, "Ignoring a record of type %u from init", data[0]);
 }
 
-int tracer_new(int link_fd, const Address *endpoint, Tracer **ret)
+int tracer_new(const TracerOptions *options, Tracer **ret)
 {
         static const ExporterEvents events = {
                 .acknowledged = on_acknowledged,
                 .failed = on_failed,
                 .drained = on_drained,
+        };
+        static const ReceiverEvents receiver_events = {
+                .received = on_received,
+                .finished = on_finished,
         };
         _cleanup_(tracer_freep) Tracer *tracer = calloc(1, sizeof(*tracer));
         int r;
@@ -230,17 +294,22 @@ int tracer_new(int link_fd, const Address *endpoint, Tracer **ret)
         if (!tracer)
                 return -ENOMEM;
         buffer_init(&tracer->encoded, ENCODED_MAX);
-        address_format(endpoint, tracer->endpoint);
-        tracer->link_fd = link_fd;
+        address_format(&options->endpoint, tracer->endpoint);
+        tracer->link_fd = options->link_fd;
         tracer->link = (LoopWatch){.fd = -EBADF, .ready = on_link, .owner = tracer};
         r = loop_init(&tracer->loop);
         if (r == 0)
-                r = loop_watch(&tracer->loop, &tracer->link, link_fd, EPOLLIN);
+                r = loop_watch(&tracer->loop, &tracer->link, tracer->link_fd, EPOLLIN);
         if (r == 0)
                 r = span_store_new(STORE_MAX, &tracer->store);
         if (r == 0)
-                r = exporter_new(&tracer->loop, tracer->store, endpoint, &events, tracer,
+                r = exporter_new(&tracer->loop, tracer->store, &options->endpoint, &events, tracer,
                                  &tracer->exporter);
+        tracer->intake.store = tracer->store;
+        if (r == 0)
+                r = receiver_new(&tracer->loop, &tracer->intake, options->listen_fds,
+                                 options->n_listen_fds, &receiver_events, tracer,
+                                 &tracer->receiver);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(tracer);
@@ -251,6 +320,7 @@ Tracer *tracer_free(Tracer *tracer)
 {
         if (!tracer)
                 return NULL;
+        receiver_free(tracer->receiver);
         exporter_free(tracer->exporter);
         span_store_free(tracer->store);
         buffer_done(&tracer->encoded);

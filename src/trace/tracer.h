@@ -1,14 +1,23 @@
 #pragma once
 
-/* The tracer: what init says over the link goes to the host. */
+/* The tracer: what init says over the link, and what programs of the guest hand in, goes to the
+ * host. */
 
 #include "base/address.h"
+#include "trace/receiver.h"
 
 typedef struct Tracer Tracer;
 
-/* Makes all that needs system calls which the sandbox forbids later. Borrows @link_fd, a
- * SOCK_SEQPACKET socket. Returns 0 or -errno. */
-int tracer_new(int link_fd, const Address *endpoint, Tracer **ret);
+typedef struct TracerOptions {
+        int link_fd; /* a SOCK_SEQPACKET socket to init */
+        int listen_fds[RECEIVER_SOCKETS_MAX]; /* where programs of the guest connect to */
+        size_t n_listen_fds;
+        Address endpoint;
+} TracerOptions;
+
+/* Makes all that needs system calls which the sandbox forbids later. Borrows the descriptors.
+ * Returns 0 or -errno. */
+int tracer_new(const TracerOptions *options, Tracer **ret);
 Tracer *tracer_free(Tracer *tracer);
 void tracer_freep(Tracer **tracer);
 

@@ -5,7 +5,7 @@
 #include "otlp.pb-c.h"
 #include "otlp/scan.h"
 
-static void check_span(const ScanSlice slice)
+static void check_span(const WireSlice slice)
 {
         Otlp__Span *span = otlp__span__unpack(NULL, slice.n, slice.data);
 
@@ -17,7 +17,7 @@ static void check_span(const ScanSlice slice)
         otlp__span__free_unpacked(span, NULL);
 }
 
-static void check_within(ScanSlice inner, ScanSlice outer)
+static void check_within(WireSlice inner, WireSlice outer)
 {
         assert(inner.data >= outer.data && inner.data + inner.n <= outer.data + outer.n);
 }
@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                 spans++;
                 check_within(span.span, span.scope_spans);
                 check_within(span.scope_spans, span.resource_spans);
-                check_within(span.resource_spans, (ScanSlice){data, n});
+                check_within(span.resource_spans, (WireSlice){data, n});
                 if (span.fault == 0)
                         check_span(span.span);
                 else if (first_fault == 0)

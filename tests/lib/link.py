@@ -31,8 +31,9 @@ def span(span_id, name, parent=bytes(8), kind=1, start=1, end=2, status=0, messa
             string(message) + attributes(attrs))
 
 
-def trace_record(trace_id, resource):
-    return bytes([TRACE]) + trace_id + attributes(resource)
+def trace_record(trace_id, resource, agent=b"theagent", adopt=True, token=None):
+    return (bytes([TRACE]) + trace_id + agent + bytes([adopt]) + string(token) +
+            attributes(resource))
 
 
 def span_record(*args, **kwargs):

@@ -13,8 +13,8 @@
 
 #include "base/fd.h"
 #include "base/macro.h"
-#include "forward/request.h"
 #include "forward/server.h"
+#include "http/request.h"
 #include "sample.h"
 
 /* Until a test counts as hanging. */

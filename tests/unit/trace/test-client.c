@@ -27,7 +27,7 @@ typedef struct Fixture {
         int error;
 } Fixture;
 
-static void on_done(void *owner, int error, const Answer *answer)
+static void on_done(void *owner, int error, const Response *answer)
 {
         Fixture *f = owner;
 

@@ -65,7 +65,7 @@ static void test_order_and_commit(void **state)
 
         batch = span_store_peek(store, 100, 100);
         assert_reads(store, &batch, "threefour");
-        span_store_drop(store, &batch);
+        span_store_drop(store, &batch, DROP_LATE);
         assert_counts(store, 0, 2, 8);
 
         add(store, "five", 5);
@@ -74,6 +74,8 @@ static void test_order_and_commit(void **state)
         /* More rejected than there were: the host's nonsense does not break the ledger. */
         span_store_commit(store, &batch, UINT64_MAX);
         assert_counts(store, 0, 2, 13);
+        assert_int_equal(span_store_counts(store).by_cause[DROP_REFUSED], 6);
+        assert_int_equal(span_store_counts(store).by_cause[DROP_LATE], 7);
 }
 
 static void test_limits_of_a_batch(void **state)
@@ -110,6 +112,8 @@ static void test_full(void **state)
         assert_int_equal(span_store_add(store, large, sizeof(large), 2), 0);
         assert_int_equal(span_store_add(store, large, sizeof(large), 3), -ENOBUFS);
         assert_counts(store, 2, 0, 3);
+        assert_int_equal(span_store_counts(store).by_cause[DROP_FULL], 3);
+        assert_in_range(span_store_room(store), 1, sizeof(large));
 
         /* What is smaller may still fit, and a commit makes room again. */
         assert_int_equal(span_store_add(store, large, 1, 1), 0);

@@ -1,33 +1,44 @@
 /* Reading a request. What can be refused by its head is; the body of such a request is skipped if
  * it is short, so that the connection survives a client that merely asked for the wrong thing. */
 
-#include "forward/request.h"
+#include "http/request.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/macro.h"
 #include "base/parse.h"
+#include "base/secret.h"
+#include "http/gunzip.h"
 #include "http/message.h"
 
 #define TRACES_PATH "/v1/traces"
 
-static const Answer bad_head = {400, "not an HTTP/1.1 request", NULL};
-static const Answer bad_chunk = {400, "the chunked body is malformed", NULL};
+static const Answer bad_head = {400, "not an HTTP/1.1 request"};
+static const Answer bad_gzip = {400, "the body is not whole gzip"};
+static const Answer bad_chunk = {400, "the chunked body is malformed"};
+static const Answer unauthorized = {401, "the token is missing or wrong",
+                                    "WWW-Authenticate: Bearer"};
 static const Answer not_found = {404, "nothing here; traces go to POST " TRACES_PATH, NULL};
 static const Answer not_allowed = {405, "only POST", "Allow: POST"};
-static const Answer no_length = {411, "neither Content-Length nor chunked", NULL};
-static const Answer too_large = {413, "the body is larger than 64 MiB", NULL};
+static const Answer no_length = {411, "neither Content-Length nor chunked"};
+static const Answer too_large = {413, "the body is too large"};
+static const Answer inflates_too_far = {413, "the body is too large once inflated"};
 static const Answer bad_type = {415, "the body must be application/x-protobuf",
                                 "Accept: application/x-protobuf"};
+static const Answer bad_type_of_two = {
+        415, "the body must be application/x-protobuf or application/json",
+        "Accept: application/x-protobuf, application/json"};
 static const Answer bad_encoding = {415, "the body must be plain or gzip",
                                     "Accept-Encoding: gzip, identity"};
-static const Answer head_too_large = {431, "the head is larger than 16 KiB or 100 fields", NULL};
-static const Answer bad_coding = {501, "no transfer coding but chunked", NULL};
-static const Answer bad_version = {505, "only HTTP/1.1 and HTTP/1.0", NULL};
+static const Answer head_too_large = {431, "the head is larger than 16 KiB or 100 fields"};
+static const Answer no_memory = {503, "out of memory", "Retry-After: 1"};
+static const Answer bad_coding = {501, "no transfer coding but chunked"};
+static const Answer bad_version = {505, "only HTTP/1.1 and HTTP/1.0"};
 
-void request_init(Request *request)
+void request_init(Request *request, const RequestPolicy *policy)
 {
-        *request = (Request){.phase = REQUEST_HEAD};
+        *request = (Request){.policy = policy, .phase = REQUEST_HEAD};
         buffer_init(&request->body, REQUEST_BODY_OWN);
 }
 
@@ -53,17 +64,37 @@ static bool is_traces_path(HttpText target)
                           TRACES_PATH);
 }
 
-/* Why we do not take a request with this head, or NULL. */
-static const Answer *find_refusal(const HttpHead *head)
+static bool is_authorized(const RequestPolicy *policy, HttpText authorization)
 {
+        return !policy->authorization ||
+               secret_equal(authorization.data, authorization.n, policy->authorization);
+}
+
+static const Answer *find_type_refusal(const RequestPolicy *policy, HttpText type)
+{
+        if (http_text_is(type, "application/x-protobuf"))
+                return NULL;
+        if (!policy->json)
+                return &bad_type;
+        return http_text_is(type, "application/json") ? NULL : &bad_type_of_two;
+}
+
+/* Why we do not take a request with this head, or NULL. */
+static const Answer *find_refusal(const RequestPolicy *policy, const HttpHead *head)
+{
+        const Answer *refusal;
+
+        if (!is_authorized(policy, head->authorization))
+                return &unauthorized;
         if (!is_traces_path(head->target))
                 return &not_found;
         if (!text_equal(head->method.data, head->method.n, "POST"))
                 return &not_allowed;
         if (head->framing == HTTP_FRAMING_NONE)
                 return &no_length;
-        if (!http_text_is(head->content_type, "application/x-protobuf"))
-                return &bad_type;
+        refusal = find_type_refusal(policy, head->content_type);
+        if (refusal)
+                return refusal;
         if (head->content_encoding.data && !http_text_is(head->content_encoding, "gzip") &&
             !http_text_is(head->content_encoding, "identity"))
                 return &bad_encoding;
@@ -72,13 +103,13 @@ static const Answer *find_refusal(const HttpHead *head)
 
 static int begin_body(Request *request, const HttpHead *head)
 {
-        request->refusal = find_refusal(head);
+        request->refusal = find_refusal(request->policy, head);
         if (head->framing == HTTP_FRAMING_NONE) {
                 request->phase = REQUEST_DONE;
                 return 0;
         }
         if (head->framing == HTTP_FRAMING_LENGTH) {
-                if (head->content_length > REQUEST_BODY_MAX)
+                if (head->content_length > request->policy->body_max)
                         return refuse_at_once(request, request->refusal ?: &too_large);
                 if (request->refusal && head->content_length > REQUEST_SKIP_MAX)
                         return refuse_at_once(request, request->refusal);
@@ -109,6 +140,8 @@ static int read_head(Request *request, const uint8_t *data, size_t n, size_t *re
                 request->keep_alive = head.keep_alive;
                 request->head_only = text_equal(head.method.data, head.method.n, "HEAD");
                 request->gzip = http_text_is(head.content_encoding, "gzip");
+                request->json = request->policy->json &&
+                                http_text_is(head.content_type, "application/json");
                 return begin_body(request, &head);
         case HTTP_E_MORE:
                 return REQUEST_E_MORE;
@@ -161,10 +194,10 @@ static int read_chunked(Request *request, const uint8_t *data, size_t n, size_t 
                 const uint8_t *piece;
                 int r, outcome;
 
-                if (room == 0 && request->body.max >= REQUEST_BODY_MAX)
+                if (room == 0 && request->body.max >= request->policy->body_max)
                         return refuse_at_once(request, &too_large);
                 if (room == 0 && !request->refusal) {
-                        request->wanted = MIN(2 * request->body.max, (size_t)REQUEST_BODY_MAX);
+                        request->wanted = MIN(2 * request->body.max, request->policy->body_max);
                         *ret_used = used;
                         return REQUEST_E_ROOM;
                 }
@@ -207,4 +240,27 @@ int request_read(Request *request, const uint8_t *data, size_t n, size_t *ret_us
                 r = read_body(request, data + head_n, n - head_n, ret_used);
         *ret_used += head_n;
         return r;
+}
+
+const Answer *request_inflate(Request *request, size_t max)
+{
+        Buffer plain;
+        int r;
+
+        if (!request->gzip)
+                return NULL;
+        buffer_init(&plain, max);
+        r = gunzip(buffer_data(&request->body), buffer_length(&request->body), &plain);
+        buffer_done(&request->body);
+        request->body = plain;
+        request->gzip = false;
+        switch (r) {
+        case 0:
+                return NULL;
+        case -ENOBUFS:
+                return &inflates_too_far;
+        case -EBADMSG:
+                return &bad_gzip;
+        }
+        return &no_memory;
 }

@@ -1,21 +1,27 @@
 #pragma once
 
-/* One HTTP request to the forwarder, read from its bytes as they come: what is asked, whether we
- * take it, and its body. Knows no socket and no clock. */
+/* One HTTP request to a receiver of OTLP, read from its bytes as they come: what is asked, whether
+ * we take it, and its body. Knows no socket and no clock. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/buffer.h"
-#include "forward/answer.h"
+#include "http/answer.h"
 #include "http/chunked.h"
 
 enum {
-        REQUEST_BODY_MAX = 64 * 1024 * 1024, /* as the wire has it, and again once inflated */
-        REQUEST_BODY_OWN = 16 * 1024,        /* a body that needs nobody's leave */
-        REQUEST_SKIP_MAX = 1024 * 1024,      /* of the body of a refused request */
+        REQUEST_BODY_OWN = 16 * 1024,   /* a body that needs nobody's leave */
+        REQUEST_SKIP_MAX = 1024 * 1024, /* of the body of a refused request */
 };
+
+/* What a receiver takes. */
+typedef struct RequestPolicy {
+        size_t body_max;           /* as the wire has it */
+        bool json;                 /* beside protobuf */
+        const char *authorization; /* what the field of that name must say; NULL: nothing */
+} RequestPolicy;
 
 typedef enum RequestPhase {
         REQUEST_HEAD,
@@ -25,12 +31,14 @@ typedef enum RequestPhase {
 } RequestPhase;
 
 typedef struct Request {
+        const RequestPolicy *policy;
         RequestPhase phase;
         const Answer *refusal; /* NULL: take it */
         bool cut;              /* refused before its end: what follows is no request */
         bool keep_alive;
         bool head_only;        /* HEAD */
         bool gzip;
+        bool json;
         uint64_t left;         /* of REQUEST_BODY_LENGTH */
         ChunkedDecoder chunked;
         size_t skipped;        /* of the body, if refused */
@@ -45,9 +53,14 @@ enum {
         REQUEST_E_ROOM = 3,     /* raise body.max to @wanted; then call again */
 };
 
-void request_init(Request *request);
+/* Borrows @policy. */
+void request_init(Request *request, const RequestPolicy *policy);
 void request_done(Request *request);
 
 /* Reads of @data as much as it can; *ret_used says how much. Returns 0 when the request is
  * complete or refused for good, an outcome above, or -ENOMEM. */
 int request_read(Request *request, const uint8_t *data, size_t n, size_t *ret_used);
+
+/* Inflates the body of a complete request in place if it is gzip, to at most @max bytes. Returns
+ * NULL, or why the request is refused now. */
+const Answer *request_inflate(Request *request, size_t max);

@@ -3,17 +3,22 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "forward/request.h"
+#include "http/request.h"
+
+enum { BODY_MAX = 64 * 1024 * 1024 };
+
+static const RequestPolicy policy = {.body_max = BODY_MAX};
 
 #define HEAD "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
 
 /* Reads @text in two parts, granting whatever room is asked for; returns how much was used. */
-static size_t read_split(Request *request, const char *text, size_t n, size_t split)
+static size_t read_split(Request *request, const RequestPolicy *asked, const char *text, size_t n,
+                         size_t split)
 {
         size_t end = split, used = 0, step;
         int r;
 
-        request_init(request);
+        request_init(request, asked);
         for (;;) {
                 r = request_read(request, (const uint8_t *)text + used, end - used, &step);
                 used += step;
@@ -35,13 +40,14 @@ static size_t read_split(Request *request, const char *text, size_t n, size_t sp
         }
 }
 
-static void check(const char *text, unsigned status, bool cut, const char *body)
+static void check_policy(const RequestPolicy *asked, const char *text, unsigned status, bool cut,
+                         const char *body)
 {
         size_t n = strlen(text);
 
         for (size_t split = 0; split <= n; split++) {
                 Request request;
-                size_t used = read_split(&request, text, n, split);
+                size_t used = read_split(&request, asked, text, n, split);
 
                 assert_int_equal(request.cut, cut);
                 if (status == 0) {
@@ -58,6 +64,11 @@ static void check(const char *text, unsigned status, bool cut, const char *body)
                         assert_int_equal(used, n);
                 request_done(&request);
         }
+}
+
+static void check(const char *text, unsigned status, bool cut, const char *body)
+{
+        check_policy(&policy, text, status, cut, body);
 }
 
 static void test_bodies(void **state)
@@ -106,6 +117,52 @@ static void test_cut(void **state)
               404, true, NULL);
 }
 
+static void test_json(void **state)
+{
+        static const char text[] = "POST /v1/traces HTTP/1.1\r\nHost: x\r\n"
+                                   "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+        const RequestPolicy json = {.body_max = BODY_MAX, .json = true};
+        Request request;
+
+        check_policy(&json, text, 0, false, "{}");
+        check_policy(&json, HEAD "Content-Length: 2\r\n\r\n{}", 0, false, "{}");
+        check_policy(&json, "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+                     "Content-Length: 2\r\n\r\n{}", 415, false, NULL);
+        (void)read_split(&request, &json, text, strlen(text), 10);
+        assert_true(request.json);
+        request_done(&request);
+        (void)read_split(&request, &policy, text, strlen(text), 10);
+        assert_false(request.json);
+        request_done(&request);
+}
+
+static void test_authorization(void **state)
+{
+        static const struct {
+                const char *field;
+                unsigned status;
+        } cases[] = {
+                {"Authorization: Bearer 0123\r\n", 0},
+                {"authorization:  Bearer 0123 \r\n", 0},
+                {"", 401},
+                {"Authorization:\r\n", 401},
+                {"Authorization: Bearer 012\r\n", 401},
+                {"Authorization: Bearer 01234\r\n", 401},
+                {"Authorization: Bearer 0124\r\n", 401},
+                {"Authorization: 0123\r\n", 401},
+        };
+        const RequestPolicy guarded = {.body_max = BODY_MAX, .authorization = "Bearer 0123"};
+        char text[512];
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                (void)snprintf(text, sizeof(text), HEAD "%sContent-Length: 2\r\n\r\nhi",
+                               cases[i].field);
+                check_policy(&guarded, text, cases[i].status, false, "hi");
+        }
+        /* Whoever has no token learns nothing else, either. */
+        check_policy(&guarded, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n", 401, false, NULL);
+}
+
 static void test_first_byte(void **state)
 {
         static const char *const others[] = {"\x01", "\x16\x03\x01", "{", "\r\n", " GET", "get"};
@@ -113,7 +170,7 @@ static void test_first_byte(void **state)
         size_t used;
 
         for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-                request_init(&request);
+                request_init(&request, &policy);
                 assert_int_equal(request_read(&request, (const uint8_t *)others[i],
                                               strlen(others[i]), &used), 0);
                 assert_int_equal(request.refusal->status, 400);
@@ -129,7 +186,7 @@ static void test_head_too_large(void **state)
         size_t used;
 
         memset(text, 'A', sizeof(text));
-        request_init(&request);
+        request_init(&request, &policy);
         assert_int_equal(request_read(&request, (const uint8_t *)text, sizeof(text) - 1, &used),
                          REQUEST_E_MORE);
         assert_int_equal(request_read(&request, (const uint8_t *)text, sizeof(text), &used), 0);
@@ -166,7 +223,7 @@ static void test_endless_chunks(void **state)
                 HEAD "Transfer-Encoding: chunked\r\n\r\n",
                 "POST /v1/logs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
         };
-        const size_t limits[] = {REQUEST_BODY_MAX, REQUEST_SKIP_MAX};
+        const size_t limits[] = {BODY_MAX, REQUEST_SKIP_MAX};
         Request request;
         size_t used;
         int n = snprintf(chunk, sizeof(chunk), "fff0\r\n");
@@ -176,7 +233,7 @@ static void test_endless_chunks(void **state)
         for (size_t i = 0; i < 2; i++) {
                 size_t total;
 
-                request_init(&request);
+                request_init(&request, &policy);
                 assert_int_equal(request_read(&request, (const uint8_t *)heads[i],
                                               strlen(heads[i]), &used), REQUEST_E_MORE);
                 total = read_endless(&request, chunk);
@@ -193,7 +250,7 @@ static void test_room(void **state)
         Request request;
         size_t used;
 
-        request_init(&request);
+        request_init(&request, &policy);
         assert_int_equal(request_read(&request, (const uint8_t *)head, strlen(head), &used),
                          REQUEST_E_ROOM);
         assert_int_equal(used, strlen(head));
@@ -207,6 +264,8 @@ int main(void)
                 UNIT_TEST(test_bodies),
                 UNIT_TEST(test_refused),
                 UNIT_TEST(test_cut),
+                UNIT_TEST(test_json),
+                UNIT_TEST(test_authorization),
                 UNIT_TEST(test_first_byte),
                 UNIT_TEST(test_head_too_large),
                 UNIT_TEST(test_endless_chunks),

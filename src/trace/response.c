@@ -2,7 +2,7 @@
  * one piece, and a hostile one is bounded, so keeping the state of a half-read one would cost more
  * than it saves. */
 
-#include "trace/answer.h"
+#include "trace/response.h"
 
 #include "base/buffer.h"
 #include "base/macro.h"
@@ -24,13 +24,13 @@ static int read_chunked(const uint8_t *data, size_t n, Buffer *ret)
                 int r = chunked_decode(&decoder, data, n, &used, &piece, &piece_n);
 
                 if (r == CHUNKED_E_BAD || buffer_append(ret, piece, piece_n) < 0)
-                        return ANSWER_E_BAD;
+                        return RESPONSE_E_BAD;
                 if (r == 0)
                         return 0;
                 data += used;
                 n -= used;
                 if (n == 0)
-                        return ANSWER_E_MORE;
+                        return RESPONSE_E_MORE;
         }
 }
 
@@ -42,17 +42,17 @@ static int read_body(const HttpHead *head, const uint8_t *data, size_t n, bool e
                 return 0;
         case HTTP_FRAMING_LENGTH:
                 if (n < head->content_length)
-                        return ANSWER_E_MORE;
-                return buffer_append(ret, data, (size_t)head->content_length) < 0 ? ANSWER_E_BAD
+                        return RESPONSE_E_MORE;
+                return buffer_append(ret, data, (size_t)head->content_length) < 0 ? RESPONSE_E_BAD
                                                                                   : 0;
         case HTTP_FRAMING_CHUNKED:
                 return read_chunked(data, n, ret);
         case HTTP_FRAMING_CLOSE:
                 if (!ended)
-                        return ANSWER_E_MORE;
-                return buffer_append(ret, data, n) < 0 ? ANSWER_E_BAD : 0;
+                        return RESPONSE_E_MORE;
+                return buffer_append(ret, data, n) < 0 ? RESPONSE_E_BAD : 0;
         }
-        return ANSWER_E_BAD;
+        return RESPONSE_E_BAD;
 }
 
 /* The one number of the body that matters. A body that is no ExportTraceServiceResponse takes
@@ -74,18 +74,18 @@ static uint64_t read_rejected(const Buffer *body)
 
 /* Reads the final response. */
 static int read_response(const HttpHead *head, const uint8_t *data, size_t n, bool full, bool ended,
-                         nsec_t realtime, Answer *ret)
+                         nsec_t realtime, Response *ret)
 {
         _cleanup_(buffer_done) Buffer body;
-        Answer answer = {.status = head->status};
+        Response answer = {.status = head->status};
         int r;
 
-        buffer_init(&body, ANSWER_MAX);
+        buffer_init(&body, RESPONSE_MAX);
         r = read_body(head, data, n, ended, &body);
         if (r != 0 && !full)
-                return r == ANSWER_E_MORE && ended ? ANSWER_E_BAD : r;
+                return r == RESPONSE_E_MORE && ended ? RESPONSE_E_BAD : r;
         answer.keep_alive = r == 0 && head->keep_alive;
-        if (r == 0 && answer_is_success(&answer))
+        if (r == 0 && response_is_success(&answer))
                 answer.rejected = read_rejected(&body);
         if (head->retry_after.data)
                 answer.has_retry_after =
@@ -95,9 +95,9 @@ static int read_response(const HttpHead *head, const uint8_t *data, size_t n, bo
         return 0;
 }
 
-int answer_parse(const uint8_t *data, size_t n, bool ended, nsec_t realtime, Answer *ret)
+int response_parse(const uint8_t *data, size_t n, bool ended, nsec_t realtime, Response *ret)
 {
-        bool full = n >= ANSWER_MAX;
+        bool full = n >= RESPONSE_MAX;
 
         for (;;) {
                 HttpHead head;
@@ -105,9 +105,9 @@ int answer_parse(const uint8_t *data, size_t n, bool ended, nsec_t realtime, Ans
                 int r = http_parse_response(data, n, &head, &head_n);
 
                 if (r == HTTP_E_MORE)
-                        return ended || full ? ANSWER_E_BAD : ANSWER_E_MORE;
+                        return ended || full ? RESPONSE_E_BAD : RESPONSE_E_MORE;
                 if (r != 0)
-                        return ANSWER_E_BAD;
+                        return RESPONSE_E_BAD;
                 data += head_n;
                 n -= head_n;
                 if (head.status >= 200)
@@ -115,12 +115,12 @@ int answer_parse(const uint8_t *data, size_t n, bool ended, nsec_t realtime, Ans
         }
 }
 
-bool answer_is_success(const Answer *answer)
+bool response_is_success(const Response *answer)
 {
         return answer->status >= 200 && answer->status <= 299;
 }
 
-bool answer_is_retryable(const Answer *answer)
+bool response_is_retryable(const Response *answer)
 {
         static const unsigned retryable[] = {429, 502, 503, 504};
 

@@ -1,7 +1,7 @@
 /* gzip by zlib. A few bytes may hold gigabytes, so the output grows piece by piece against the
  * cap of the caller's buffer. */
 
-#include "forward/gunzip.h"
+#include "http/gunzip.h"
 
 #include <errno.h>
 #include <zlib.h>

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <zlib.h>
 
-#include "forward/gunzip.h"
+#include "http/gunzip.h"
 
 /* One gzip member that holds @n bytes. */
 static size_t gzip(const uint8_t *data, size_t n, uint8_t *ret, size_t size)
