@@ -30,6 +30,9 @@
 /* The inode of /proc/self/ns/pid in the first PID namespace: PROC_PID_INIT_INO of the kernel. */
 #define INITIAL_PID_NAMESPACE "pid:[4026531836]"
 
+/* How Linux restarts the machine: on x86, since 5.11 (sysfs-kernel-reboot in Documentation/ABI). */
+#define REBOOT_TYPE "/sys/kernel/reboot/type"
+
 /* Waits until @child is reaped, or until all children are with @child -1; reaps others by the
  * way, but even if they never end, no longer than until @deadline. Returns 0 or -ETIMEDOUT. */
 static int wait_for_children(int signal_fd, pid_t child, nsec_t deadline)
@@ -223,10 +226,25 @@ static void call_reboot(int command)
                 _exit(EXIT_FAILURE);
 }
 
+/* By default Linux asks ACPI and the keyboard controller for a restart, and where it has neither
+ * jumps to the firmware, which knows nothing of that and hangs. A triple fault ends a VM for sure.
+ * What the kernel command line chose (reboot=k) stands. Safe in a signal handler. */
+static void restart_by_triple_fault(void)
+{
+        char type[16];
+
+        if (file_read(REBOOT_TYPE, type, sizeof(type)) > 0 && strcmp(type, "acpi\n") == 0)
+                (void)file_write(REBOOT_TYPE, "triple");
+}
+
 _Noreturn void shutdown_end_vm(ShutdownMode mode)
 {
+        bool has_acpi = access("/sys/firmware/acpi", F_OK) == 0;
+
         assert(getpid() == 1);
-        call_reboot(shutdown_command(mode, access("/sys/firmware/acpi", F_OK) == 0));
+        if (!has_acpi && in_initial_pid_namespace())
+                restart_by_triple_fault();
+        call_reboot(shutdown_command(mode, has_acpi));
         call_reboot(RB_AUTOBOOT);
         for (;;)
                 (void)pause();
