@@ -3,9 +3,9 @@
 
 import gzip
 import http.client
+import json
 import pathlib
 import socket
-import struct
 import sys
 import threading
 import unittest
@@ -211,6 +211,37 @@ class Answers(Receiver):
             connection.sendall(bytes([byte]))
         self.assertEqual(Answer(connection.makefile("rb")).status, 200)
         self.assertEqual(self.flushed(host)[0], (link.FLUSHED, "delivered", 2, 0))
+
+    def test_json(self):
+        host = self.start()
+        spans = [{"traceId": OTHER_TRACE.hex(), "spanId": span_id(1).hex(), "name": "täxt",
+                  "startTimeUnixNano": "10", "endTimeUnixNano": 20, "kind": 2,
+                  "attributes": [{"key": "i", "value": {"intValue": "-3"}}]},
+                 {"traceId": "0", "spanId": span_id(2).hex()}]
+        good, bad = (json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": some}]}]}).encode()
+                     for some in (spans[:1], spans))
+
+        def ask(body, *fields):
+            answer = self.ask(request(body, *fields, content_type="application/json"))
+            self.assertEqual(answer.fields["content-type"], "application/json")
+            return answer.status, json.loads(answer.body)
+
+        self.assertEqual(ask(good), (200, {"partialSuccess": {}}))
+        self.assertEqual(ask(gzip.compress(good), "Content-Encoding: gzip"),
+                         (200, {"partialSuccess": {}}))
+        status, body = ask(bad)
+        self.assertEqual((status, body["partialSuccess"]["rejectedSpans"]), (200, "1"))
+        self.assertIn("Span.trace_id", body["partialSuccess"]["errorMessage"])
+        status, body = ask(good[:-1])
+        self.assertEqual((status, body["code"]), (400, 3))
+        self.assertIn("JSON", body["message"])
+        _, spans = self.flushed(host)
+        self.assertEqual(len(spans), 3)
+        self.assertEqual((spans[0]["name"], spans[0]["start"], spans[0]["end"], spans[0]["kind"]),
+                         ("täxt", 10, 20, 2))
+        self.assertEqual((spans[0]["trace_id"], spans[0]["parent_span_id"]),
+                         (TRACE_ID.hex(), AGENT_ID.hex()))
+        self.assertEqual(spans[0]["attributes"]["i"], -3)
 
     def test_bad_spans_are_refused_alone(self):
         host = self.start()
