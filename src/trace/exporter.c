@@ -45,7 +45,8 @@ struct Exporter {
         Client client;
         Buffer request;
         SpanBatch batch; /* what @request carries; no pieces: no attempt under way */
-        size_t suspects; /* the first pieces of the store, to be sent one by one */
+        size_t suspects; /* the first pieces of a lane, to be sent one by one */
+        SpanLane suspects_lane;
 
         LoopTimer retry;   /* armed: waiting between two attempts */
         nsec_t backoff;    /* the wait after the next failure, before jitter */
@@ -133,7 +134,7 @@ static void attempt_failed(Exporter *exporter, int error)
 
 static void clear_suspect(Exporter *exporter)
 {
-        if (exporter->suspects > 0)
+        if (exporter->suspects > 0 && exporter->batch.lane == exporter->suspects_lane)
                 exporter->suspects--;
 }
 
@@ -157,6 +158,7 @@ static void attempt_refused(Exporter *exporter, unsigned http_status)
 {
         if (exporter->batch.pieces > 1 && (http_status == 400 || http_status == 413)) {
                 exporter->suspects = exporter->batch.pieces;
+                exporter->suspects_lane = exporter->batch.lane;
         } else {
                 span_store_drop(exporter->store, &exporter->batch, DROP_REFUSED);
                 clear_suspect(exporter);
@@ -252,7 +254,6 @@ static void on_retry(void *owner)
 static void on_drain_end(void *owner)
 {
         Exporter *exporter = owner;
-        SpanBatch rest;
 
         if (exporter->batch.pieces > 0) {
                 client_cancel(&exporter->client);
@@ -260,8 +261,11 @@ static void on_drain_end(void *owner)
                 report(exporter, ETIMEDOUT, 0);
         }
         exporter->retry.deadline = NSEC_INFINITY;
-        rest = span_store_peek(exporter->store, SIZE_MAX, SIZE_MAX);
-        span_store_drop(exporter->store, &rest, DROP_LATE);
+        while (span_store_counts(exporter->store).held > 0) {
+                SpanBatch rest = span_store_peek(exporter->store, SIZE_MAX, SIZE_MAX);
+
+                span_store_drop(exporter->store, &rest, DROP_LATE);
+        }
         exporter->suspects = 0;
         end_drain(exporter);
 }

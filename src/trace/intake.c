@@ -4,16 +4,12 @@
 #include "trace/intake.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/macro.h"
 #include "otlp/from-json.h"
 
-enum {
-        ADOPTED_MAX = 2 * INTAKE_BODY_MAX, /* of tiny spans, adoption makes much larger ones */
-        STORE_RESERVED = 256 * 1024,       /* for the guest's own spans */
-};
+enum { ADOPTED_MAX = 2 * INTAKE_BODY_MAX }; /* of tiny spans, adoption makes much larger ones */
 
 static const Answer store_full = {429, "the store is full until the host has taken some spans",
                                   "Retry-After: 1"};
@@ -37,12 +33,6 @@ static int convert(Intake *intake, Buffer *body)
         return r;
 }
 
-/* Is there room for what was adopted? */
-static bool fits(const Intake *intake, const Buffer *adopted)
-{
-        return buffer_length(adopted) + STORE_RESERVED <= span_store_room(intake->store);
-}
-
 /* Returns 0, -EAGAIN for a store that is full, and else as adopt_request() does. */
 static int store(Intake *intake, const Buffer *body)
 {
@@ -54,9 +44,9 @@ static int store(Intake *intake, const Buffer *body)
                           &intake->result);
         if (r != 0 || intake->result.taken == 0)
                 return r;
-        if (!fits(intake, &adopted))
+        if (buffer_length(&adopted) > span_store_room(intake->store, LANE_PROGRAMS))
                 return -EAGAIN;
-        return span_store_add(intake->store, buffer_data(&adopted), buffer_length(&adopted),
+        return span_store_add(intake->store, LANE_PROGRAMS, buffer_data(&adopted), buffer_length(&adopted),
                               intake->result.taken);
 }
 

@@ -26,6 +26,7 @@
 
 enum {
         STORE_MAX = 16 * 1024 * 1024,
+        STORE_RESERVED = 256 * 1024,
         ENCODED_MAX = 8 * LINK_RECORD_MAX, /* more than a record and a resource can become */
         ANSWER_RECORD_MAX = 64,            /* what we send has no strings */
         AUTHORIZATION_MAX = 256,
@@ -90,7 +91,7 @@ static int add_span(Tracer *tracer, const Span *span)
                 log_error_errno(r, "Cannot encode a span");
                 return r;
         }
-        r = span_store_add(tracer->store, buffer_data(&tracer->encoded),
+        r = span_store_add(tracer->store, LANE_GUEST, buffer_data(&tracer->encoded),
                            buffer_length(&tracer->encoded), 1);
         if (r < 0 && !tracer->store_full)
                 log_warning_errno(r, "The store is full: dropping spans");
@@ -301,7 +302,7 @@ int tracer_new(const TracerOptions *options, Tracer **ret)
         if (r == 0)
                 r = loop_watch(&tracer->loop, &tracer->link, tracer->link_fd, EPOLLIN);
         if (r == 0)
-                r = span_store_new(STORE_MAX, &tracer->store);
+                r = span_store_new(STORE_MAX, STORE_RESERVED, &tracer->store);
         if (r == 0)
                 r = exporter_new(&tracer->loop, tracer->store, &options->endpoint, &events, tracer,
                                  &tracer->exporter);

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "forward/server.h"
 #include "fuzz.h"
-#include "http/message.h"
+#include "http-answers.h"
 
 enum { ANSWERS_MAX = 256 * 1024 };
 
@@ -35,23 +35,6 @@ static size_t run(sd_event *event, int fd, uint8_t *answers, size_t n)
                 ;
         got = recv(fd, answers + n, ANSWERS_MAX - n, MSG_DONTWAIT);
         return got > 0 ? n + (size_t)got : n;
-}
-
-static size_t count_successes(const uint8_t *answers, size_t n)
-{
-        size_t successes = 0, head_n;
-        HttpHead head;
-
-        for (size_t at = 0; at < n; at += head_n) {
-                assert(http_parse_response(answers + at, n - at, &head, &head_n) == 0);
-                assert(head.status == 100 || head.framing == HTTP_FRAMING_LENGTH);
-                successes += head.status == 200;
-                /* The answer to HEAD has no body, and then another one follows, or nothing. */
-                if (head.status != 100 && at + head_n < n &&
-                    memcmp(answers + at + head_n, "HTTP", 4) != 0)
-                        head_n += head.content_length;
-        }
-        return successes;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

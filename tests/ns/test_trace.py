@@ -202,9 +202,11 @@ class Unreachable(unittest.TestCase):
 
 
 class TracerDies(unittest.TestCase):
+    # The process is there until init has reaped it and gone on.
     KILL_TRACER = """
         for pid in $(ls /proc | grep '^[0-9]'); do
-                grep -q rootspan-tracer /proc/$pid/cmdline 2>/dev/null && kill -KILL $pid
+                grep -q rootspan-tracer /proc/$pid/cmdline 2>/dev/null && kill -KILL $pid &&
+                        while [ -e /proc/$pid ]; do :; done
         done
         """
 

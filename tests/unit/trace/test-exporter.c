@@ -75,7 +75,7 @@ static void fixture_init(Fixture *f, const HostTurn *script, bool listens)
         fake_host_init(&f->host, &f->loop, script);
         if (listens)
                 fake_host_listen(&f->host);
-        assert_int_equal(span_store_new(4 * 1024 * 1024, &f->store), 0);
+        assert_int_equal(span_store_new(4 * 1024 * 1024, 0, &f->store), 0);
         assert_int_equal(exporter_new(&f->loop, f->store, &f->host.address, &events, f,
                                       &f->exporter),
                          0);
@@ -92,7 +92,8 @@ static void fixture_done(Fixture *f)
 /* To the exporter a piece is just bytes, so one letter will do. */
 static void add(Fixture *f, const char *piece)
 {
-        assert_int_equal(span_store_add(f->store, (const uint8_t *)piece, strlen(piece), 1), 0);
+        assert_int_equal(span_store_add(f->store, LANE_GUEST, (const uint8_t *)piece, strlen(piece),
+                                        1), 0);
         exporter_kick(f->exporter);
 }
 

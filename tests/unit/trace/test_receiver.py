@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "lib"))
 import link
 import otlp
 import otlp_decode
-from tracer import OK, PATIENCE, ROOT_ID, TRACE_ID, Case, span_id
+from tracer import OK, PATIENCE, ROOT_ID, TRACE_ID, Case, span_id, status
 
 TOKEN = "00112233445566778899aabbccddeeff"
 AUTHORIZATION = f"Bearer {TOKEN}"
@@ -397,6 +397,17 @@ class Flush(Receiver):
                          (link.FLUSHED, "delivered", 43, 0))
         self.assertEqual(idle.recv(1), b"")
         self.assertEqual(self.requests(host)[-1][0]["span_id"], ROOT_ID.hex())
+
+    def test_the_guests_own_spans_go_first(self):
+        host = self.start(status(503, "Retry-After: 1"), OK)
+        self.assertEqual(self.post(some_span(1)).status, 200)
+        self.receive_until(link.FAILED)
+        self.send_spans([7])
+        self.assertEqual(self.post(some_span(2)).status, 200)
+        self.flush(PATIENCE)
+        self.receive_until(link.FLUSHED)
+        names = [[span["name"] for span in spans] for spans in self.requests(host)]
+        self.assertEqual(names, [["work 1"], ["span 7"], ["work 1", "work 2"], ["guest"]])
 
     def test_a_client_that_stalls_does_not_cost_the_root_span(self):
         host = self.start()
