@@ -399,7 +399,7 @@ class Flush(Receiver):
         self.assertEqual(self.requests(host)[-1][0]["span_id"], ROOT_ID.hex())
 
     def test_the_guests_own_spans_go_first(self):
-        host = self.start(status(503), OK)
+        host = self.start(status(503, "Retry-After: 1"), OK)
         self.assertEqual(self.post(some_span(1)).status, 200)
         self.receive_until(link.FAILED)
         self.send_spans([7])
