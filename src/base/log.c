@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,13 +48,20 @@ static size_t _printf_(3, 4) add(char *line, size_t n, const char *format, ...)
         return n;
 }
 
-static void _printf_(3, 0) write_line(LogLevel level, int error, const char *format, va_list args)
+static bool is_ready(void)
 {
         struct pollfd poll_fd = {.fd = sink.fd, .events = POLLOUT};
+
+        return sink.format == LOG_FORMAT_KMSG ||
+               (poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLOUT));
+}
+
+static void _printf_(3, 0) write_line(LogLevel level, int error, const char *format, va_list args)
+{
         char line[LINE_MAX_BYTES];
         size_t n = 0;
 
-        if (sink.format == LOG_FORMAT_LEVEL)
+        if (sink.format != LOG_FORMAT_PLAIN)
                 n = add(line, n, "<%d>", (int)level);
         if (sink.ident)
                 n = add(line, n, "%s: ", sink.ident);
@@ -68,8 +76,7 @@ static void _printf_(3, 0) write_line(LogLevel level, int error, const char *for
                         line[i] = '?';
         line[n++] = '\n';
 
-        if (poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLOUT) &&
-            write(sink.fd, line, n) == (ssize_t)n)
+        if (is_ready() && write(sink.fd, line, n) == (ssize_t)n)
                 sink.lost = 0;
         else
                 sink.lost++;

@@ -15,7 +15,8 @@ typedef enum LogLevel {
 
 typedef enum LogFormat {
         LOG_FORMAT_PLAIN, /* "ident: text" */
-        LOG_FORMAT_LEVEL, /* "<3>ident: text", for /dev/kmsg and for services (sd-daemon(3)) */
+        LOG_FORMAT_LEVEL, /* "<3>ident: text", for services (sd-daemon(3)) */
+        LOG_FORMAT_KMSG,  /* the same for /dev/kmsg, which never blocks, nor tells poll(2) so */
 } LogFormat;
 
 /* @ident is borrowed for good; @fd is borrowed until the next call. Before the first call lines

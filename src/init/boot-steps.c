@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/macro.h"
 #include "init/boot.h"
+#include "init/cgroup.h"
 
 enum { NOFILE_MAX = 1048576 };
 
@@ -73,7 +74,7 @@ static int catch_ctrl_alt_del(void)
 #define LINK(what, where) .name = "link " where, .op = BOOT_SYMLINK, .source = what, .target = where
 #define CALL(what, function) .name = what, .op = BOOT_CALL, .call = function
 
-const BootStep boot_early_steps[] = {
+static const BootStep early_steps[] = {
         {MOUNT("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL), .required = true},
         {MOUNT("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)},
         {MOUNT("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, "mode=0755")},
@@ -81,8 +82,6 @@ const BootStep boot_early_steps[] = {
         {MOUNT("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")},
         {MOUNT("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755")},
         {MOUNT("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")},
-        {MOUNT("cgroup2", "/sys/fs/cgroup", "cgroup2",
-               MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME, "nsdelegate")},
         {LINK("/proc/self/fd", "/dev/fd")},
         {LINK("/proc/self/fd/0", "/dev/stdin")},
         {LINK("/proc/self/fd/1", "/dev/stdout")},
@@ -90,12 +89,24 @@ const BootStep boot_early_steps[] = {
         /* devtmpfs has a device node of that name already, which serves as well. */
         {LINK("pts/ptmx", "/dev/ptmx")},
 };
-const size_t boot_early_steps_n = ARRAY_SIZE(boot_early_steps);
+const BootTable boot_early = {early_steps, ARRAY_SIZE(early_steps)};
 
-const BootStep boot_late_steps[] = {
+static const BootStep cgroup2_steps[] = {
+        {MOUNT("cgroup2", "/sys/fs/cgroup", "cgroup2",
+               MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME, "nsdelegate")},
+};
+const BootTable boot_cgroup2 = {cgroup2_steps, ARRAY_SIZE(cgroup2_steps)};
+
+static const BootStep cgroup1_steps[] = {
+        {MOUNT("tmpfs", "/sys/fs/cgroup", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755")},
+        {CALL("cgroup controllers", cgroup_mount_controllers)},
+};
+const BootTable boot_cgroup1 = {cgroup1_steps, ARRAY_SIZE(cgroup1_steps)};
+
+static const BootStep late_steps[] = {
         {CALL("hostname", set_hostname)},
         {CALL("loopback", set_loopback_up)},
         {CALL("rlimits", set_rlimits)},
         {CALL("ctrl-alt-del", catch_ctrl_alt_del)},
 };
-const size_t boot_late_steps_n = ARRAY_SIZE(boot_late_steps);
+const BootTable boot_late = {late_steps, ARRAY_SIZE(late_steps)};

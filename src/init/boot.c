@@ -66,13 +66,13 @@ static int run_step(const BootStep *step, bool fresh)
         return -EINVAL;
 }
 
-int boot_run(const BootStep *steps, size_t n, BootLog *log)
+int boot_run(const BootTable *table, BootLog *log)
 {
         /* Straight from the kernel nothing is mounted, but for /dev at times, which says so itself. */
         bool fresh = access("/proc/self", F_OK) < 0;
 
-        for (size_t i = 0; i < n; i++) {
-                const BootStep *step = &steps[i];
+        for (size_t i = 0; i < table->n; i++) {
+                const BootStep *step = &table->steps[i];
                 nsec_t start = clock_boottime();
                 int r = run_step(step, fresh);
 

@@ -30,6 +30,11 @@ typedef struct BootStep {
         bool required;     /* the VM ends if it fails; else a warning and on */
 } BootStep;
 
+typedef struct BootTable {
+        const BootStep *steps;
+        size_t n;
+} BootTable;
+
 typedef struct BootRecord {
         char name[BOOT_NAME_MAX];
         nsec_t start; /* CLOCK_BOOTTIME */
@@ -45,16 +50,14 @@ typedef struct BootLog {
 /* Adds a record that ends now. One that does not fit is left out. */
 void boot_log_add(BootLog *log, const char *name, nsec_t start, int error);
 
-/* Runs the steps in order and logs failures. EBUSY and EEXIST mean that the work was done before
+/* Runs the steps of @table in order and logs failures. EBUSY and EEXIST mean that the work was done before
  * us. Returns 0, or -errno of the first required step that failed, which is also the last run. */
-int boot_run(const BootStep *steps, size_t n, BootLog *log);
+int boot_run(const BootTable *table, BootLog *log);
 
 /* Loads what the initrd lists in the file @list: a path a line, module parameters behind it,
  * # comments. No such file: nothing to do. Failures are logged and do not stop the next. */
 void boot_load_modules(const char *list, BootLog *log);
 
-/* The tables: what must be there before anything else, and the rest. */
-extern const BootStep boot_early_steps[];
-extern const size_t boot_early_steps_n;
-extern const BootStep boot_late_steps[];
-extern const size_t boot_late_steps_n;
+/* The tables: what must be there before anything else, one of the two versions of cgroups, and the
+ * rest. */
+extern const BootTable boot_early, boot_cgroup2, boot_cgroup1, boot_late;

@@ -9,6 +9,7 @@
 
 #include "base/macro.h"
 #include "base/parse.h"
+#include "init/debug-console.h"
 #include "init/vmm.h"
 #include "init/words.h"
 
@@ -23,6 +24,7 @@ typedef enum OptionType {
         OPTION_TRACEPARENT,
         OPTION_NOTIFY,
         OPTION_CREDENTIAL,
+        OPTION_DEBUG_CONSOLE,
         OPTION_PORT,
         OPTION_AGENT,
 } OptionType;
@@ -108,10 +110,18 @@ static const Option options[] = {
          "how to end the VM; auto: power off where there is ACPI, else restart"},
         {PREFIX "on_agent_exit", OPTION_CHOICE, FIELD(on_agent_exit), on_agent_exit_choices, NULL,
          "auto", "end the VM or wait for the host; auto: end it in static mode or on failure"},
+        {PREFIX "unified_cgroup_hierarchy", OPTION_BOOL, FIELD(unified_cgroups), NULL, "yes", "yes",
+         "mount version 2 cgroups; no: version 1, a tree for each controller"},
+        {"systemd.unified_cgroup_hierarchy", OPTION_BOOL, FIELD(unified_cgroups), NULL, "yes", NULL,
+         "the same, as for a guest with systemd"},
+        {"agent.unified_cgroup_hierarchy", OPTION_BOOL, FIELD(unified_cgroups), NULL, "yes", NULL,
+         "the same, as agents of Kata Containers before 3.4 read it"},
         {PREFIX "notify_socket", OPTION_NOTIFY, FIELD(notify_socket), NULL, NULL, NULL,
          "where READY=1 and EXIT_STATUS= are sent, as by systemd; else the SMBIOS credential"},
         {"systemd.set_credential", OPTION_CREDENTIAL, FIELD(notify_socket), NULL, NULL, NULL,
          "vmm.notify_socket:ADDRESS says the same, other credentials are not read"},
+        {PREFIX "debug_console", OPTION_DEBUG_CONSOLE, FIELD(debug_console), NULL, "1026", "no",
+         "offer whoever owns the host a shell: on a VSOCK port, or on the guest's console"},
         {PREFIX "debug_exit", OPTION_PORT, FIELD(debug_exit), NULL, NULL, NULL,
          "the I/O port of QEMU's isa-debug-exit, to end QEMU with the agent's exit code"},
         {PREFIX "log_level", OPTION_CHOICE, FIELD(log_level), log_level_choices, NULL, "info",
@@ -150,6 +160,8 @@ static const char *accepted(const Option *option, char *text, size_t size)
                 return "vsock:CID:PORT, vsock-stream:CID:PORT or unix:/PATH";
         case OPTION_CREDENTIAL:
                 return "NAME:VALUE, for vmm.notify_socket the value vsock:CID:PORT";
+        case OPTION_DEBUG_CONSOLE:
+                return "no, console or a VSOCK port";
         case OPTION_PORT:
                 return "an I/O port from 1 to 65532, such as 1281 or 0x501";
         case OPTION_AGENT:
@@ -222,6 +234,20 @@ static int set_credential(const char *value, Address *ret)
         return vmm_parse_address(value + strlen(name), ret);
 }
 
+static int set_debug_console(const char *value, uint32_t *ret)
+{
+        uint32_t port;
+
+        if (strcmp(value, "no") == 0)
+                port = DEBUG_CONSOLE_OFF;
+        else if (strcmp(value, "console") == 0)
+                port = DEBUG_CONSOLE_TTY;
+        else if (parse_u32(value, strlen(value), UINT32_MAX - 1, &port) < 0 || port == 0)
+                return -EINVAL;
+        *ret = port;
+        return 0;
+}
+
 static int set_port(const char *value, uint32_t *ret)
 {
         uint8_t bytes[2];
@@ -265,6 +291,8 @@ static int set_value(Config *config, const Option *option, const char *value)
                 return vmm_parse_address(value, field);
         case OPTION_CREDENTIAL:
                 return set_credential(value, field);
+        case OPTION_DEBUG_CONSOLE:
+                return set_debug_console(value, field);
         case OPTION_PORT:
                 return set_port(value, field);
         case OPTION_AGENT:
@@ -441,6 +469,16 @@ static void dump_trace(TraceMode mode, FILE *out)
         }
 }
 
+static void dump_debug_console(uint32_t where, FILE *out)
+{
+        if (where == DEBUG_CONSOLE_OFF)
+                fputs("no", out);
+        else if (where == DEBUG_CONSOLE_TTY)
+                fputs("console", out);
+        else
+                fprintf(out, "%u", where);
+}
+
 static void dump_value(const Config *config, const Option *option, FILE *out)
 {
         const void *field = (const char *)config + option->offset;
@@ -452,6 +490,9 @@ static void dump_value(const Config *config, const Option *option, FILE *out)
                 break;
         case OPTION_DURATION:
                 dump_duration(*(const nsec_t *)field, out);
+                break;
+        case OPTION_DEBUG_CONSOLE:
+                dump_debug_console(*(const uint32_t *)field, out);
                 break;
         case OPTION_PORT:
                 fprintf(out, "%u", *(const uint32_t *)field);
@@ -498,6 +539,7 @@ static bool is_set(const Config *config, const Option *option)
         case OPTION_ADDRESS:
         case OPTION_CHOICE:
         case OPTION_TRACE:
+        case OPTION_DEBUG_CONSOLE:
         case OPTION_AGENT:
                 return true;
         }

@@ -56,9 +56,11 @@ typedef struct Config {
         nsec_t stop_timeout;
         nsec_t end_timeout;
         bool agent_pid1;   /* the agent runs as PID 1 of a namespace */
+        bool unified_cgroups; /* version 2; else version 1 */
         int shutdown;      /* ShutdownMode */
         int on_agent_exit; /* OnAgentExit */
         Address notify_socket;   /* of the VMM; without port and path if there is none */
+        uint32_t debug_console;  /* as debug_console_start() takes it */
         uint32_t debug_exit;     /* the I/O port of isa-debug-exit, 0 for none */
         int log_level;     /* LogLevel */
         const char *agent[CONFIG_AGENT_WORDS_MAX]; /* argv of the agent, NULL at the end */

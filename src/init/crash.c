@@ -17,10 +17,14 @@
 #include "base/macro.h"
 #include "base/parse.h"
 #include "init/shutdown.h"
+#include "init/vmm.h"
 
-enum { STACK_SIZE = 16 * 1024 };
+enum {
+        STACK_SIZE = 16 * 1024,
+        EXIT_CODE_OWN = 125,
+};
 
-#define SYNC_TIMEOUT NSEC_PER_SEC
+#define LAST_STEPS_TIMEOUT NSEC_PER_SEC
 
 static const Config *crash_config;
 
@@ -34,21 +38,24 @@ static char *append(char *to, const char *text)
         return to + n;
 }
 
-static void write_lines(int signal, const void *address)
+static void write_lines(int signal, const siginfo_t *info)
 {
         struct pollfd console = {.fd = STDERR_FILENO, .events = POLLOUT};
+        uintptr_t address = (uintptr_t)info->si_addr;
         char text[256], hex[2 * sizeof(address) + 1], *end;
         uint8_t bytes[sizeof(address)];
         int fd;
 
         for (size_t i = 0; i < sizeof(bytes); i++)
-                bytes[i] = (uint8_t)((uintptr_t)address >> (8 * (sizeof(bytes) - 1 - i)));
+                bytes[i] = (uint8_t)(address >> (8 * (sizeof(bytes) - 1 - i)));
         format_hex(bytes, sizeof(bytes), hex);
         end = append(text, "rootspan: PID 1 is at fault: signal ");
         *end++ = (char)('0' + signal / 10);
         *end++ = (char)('0' + signal % 10);
-        end = append(end, " at address 0x");
-        end = append(end, hex);
+        if (info->si_code > 0) { /* else a process sent it, and there is no address */
+                end = append(end, " at address 0x");
+                end = append(end, hex);
+        }
         end = append(end, "\nrootspan: end reason=init-fault code=125 signal=0 core=no flush=none\n");
 
         if (poll(&console, 1, 0) == 1) /* one that is stopped would stop us, too */
@@ -59,24 +66,37 @@ static void write_lines(int signal, const void *address)
         (void)fd_close(fd);
 }
 
-/* sync(2) may hang, so a child does it, for a second at most. */
-static void sync_briefly(void)
+static void notify(void)
 {
-        nsec_t deadline = nsec_add(clock_boottime(), SYNC_TIMEOUT), left;
-        pid_t pid = fork();
+        if (address_is_set(&crash_config->notify_socket))
+                (void)vmm_notify(&crash_config->notify_socket,
+                                 "EXIT_STATUS=125\nX_ROOTSPAN_REASON=init-fault\n",
+                                 nsec_add(clock_boottime(), LAST_STEPS_TIMEOUT));
+}
+
+/* Either may hang, so children do it, for a second at most. */
+static void sync_and_notify(void)
+{
+        static void (*const steps[])(void) = {sync, notify};
+        nsec_t deadline = nsec_add(clock_boottime(), LAST_STEPS_TIMEOUT), left;
+        pid_t pids[ARRAY_SIZE(steps)];
         sigset_t set;
 
-        if (pid == 0) {
-                sync();
-                _exit(0);
+        for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+                pids[i] = fork();
+                if (pids[i] == 0) {
+                        steps[i]();
+                        _exit(0);
+                }
         }
         (void)sigemptyset(&set);
         (void)sigaddset(&set, SIGCHLD);
-        while (pid > 0 && waitpid(pid, NULL, WNOHANG) == 0 &&
-               (left = nsec_left(deadline, clock_boottime())) > 0)
-                (void)sigtimedwait(&set, NULL,
-                                   &(struct timespec){(time_t)(left / NSEC_PER_SEC),
-                                                      (long)(left % NSEC_PER_SEC)});
+        for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+                while (pids[i] > 0 && waitpid(pids[i], NULL, WNOHANG) == 0 &&
+                       (left = nsec_left(deadline, clock_boottime())) > 0)
+                        (void)sigtimedwait(&set, NULL,
+                                           &(struct timespec){(time_t)(left / NSEC_PER_SEC),
+                                                              (long)(left % NSEC_PER_SEC)});
 }
 
 static void on_fault(int signal, siginfo_t *info, void *context)
@@ -84,8 +104,10 @@ static void on_fault(int signal, siginfo_t *info, void *context)
         (void)context;
         if (getpid() != 1) /* a child of ours, before it executed its program */
                 _exit(127);
-        write_lines(signal, info->si_addr);
-        sync_briefly();
+        write_lines(signal, info);
+        sync_and_notify();
+        if (crash_config->debug_exit != 0)
+                (void)vmm_debug_exit((uint16_t)crash_config->debug_exit, EXIT_CODE_OWN);
         shutdown_end_vm((ShutdownMode)crash_config->shutdown);
 }
 

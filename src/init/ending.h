@@ -30,6 +30,7 @@ typedef struct Ending {
         int start_error;   /* -errno of an agent that could not be executed */
         struct rusage usage;
         uint64_t oom_kills; /* by the kernel in this VM, of whatever process */
+        unsigned tracer_restarts; /* what an earlier tracer still held is lost, and not counted */
         bool flushed;      /* whether the three below are known */
         FlushOutcome flush_outcome;
         uint64_t spans_sent;

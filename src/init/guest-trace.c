@@ -213,6 +213,9 @@ void guest_trace_root(const GuestTrace *trace, const Ending *ending, nsec_t dead
         attributes_add_string(&span->attributes, "rootspan.reason",
                               end_reason_name(ending->reason));
         attributes_add_int(&span->attributes, "process.exit.code", ending->exit_code);
+        if (ending->tracer_restarts > 0)
+                attributes_add_int(&span->attributes, "rootspan.tracer.restarts",
+                                   ending->tracer_restarts);
         set_agent_error(span, ending);
 }
 

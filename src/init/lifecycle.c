@@ -42,7 +42,7 @@ static const Row table[LIFE_STATES_N][LIFE_EVENTS_N] = {
         },
         [LIFE_FLUSH] = {
                 [LIFE_ON_FLUSHED] = ROW(FINISH, WAIT),
-                [LIFE_ON_TRACER_EXIT] = ROW(FINISH, WAIT),
+                [LIFE_ON_TRACER_EXIT] = ROW(FLUSH_AGAIN, FLUSH),
                 [LIFE_ON_TIMEOUT] = ROW(FINISH, WAIT),
         },
         [LIFE_WAIT] = {

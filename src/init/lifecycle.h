@@ -38,6 +38,7 @@ typedef enum LifeAction {
         LIFE_DO_RESTART_TRACER,
         LIFE_DO_GIVE_UP,        /* the host did not answer in time */
         LIFE_DO_FLUSH,
+        LIFE_DO_FLUSH_AGAIN,    /* restart the tracer, in what is left of the time */
         LIFE_DO_FINISH,         /* decide who ends the VM */
         LIFE_DO_END_WAIT,       /* the host asks for the end it was to bring */
 } LifeAction;

@@ -1,6 +1,6 @@
-/* rootspan-init: PID 1 of a guest that runs one agent. This file is the wiring: signals first,
- * then boot, options, the agent's life, and the end. Started as anything but PID 1 it prints its
- * usage and touches nothing. */
+/* rootspan-init: PID 1 of a guest that runs one agent, or a service of systemd that does. This file
+ * is the wiring: signals first, then boot, options, the agent's life, and the end. Started by hand
+ * it prints its usage and touches nothing. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,13 +22,15 @@
 #include "init/boot.h"
 #include "init/config.h"
 #include "init/crash.h"
+#include "init/debug-console.h"
 #include "init/guest-trace.h"
+#include "init/role.h"
+#include "init/service.h"
 #include "init/shutdown.h"
 #include "init/supervise.h"
 #include "init/vmm.h"
 
 #define CONFIG_FILE "/etc/rootspan/init.conf"
-#define MODULES_FILE "/etc/rootspan/modules"
 #define LOG_IDENT "rootspan"
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -43,12 +45,13 @@ extern char **environ;
 
 static void print_usage(FILE *out)
 {
-        fputs("Usage: rootspan-init [-- AGENT [ARGUMENT...]]\n"
+        fputs("Usage: rootspan-init [--service] [-- AGENT [ARGUMENT...]]\n"
               "\n"
               "Runs as PID 1 of a virtual machine: prepares the guest, starts one agent, owns its\n"
               "trace, and ends the machine when the agent has ended. Started by the kernel, as\n"
-              "/init of an initrd; not by hand.\n"
+              "/init of an initrd, or by systemd, as a service; not by hand.\n"
               "\n"
+              "  --service      run one agent for systemd, which has prepared the guest\n"
               "  --help         this text\n"
               "  --version      the version\n"
               "  --dump-config  " CONFIG_FILE " and the kernel command line as understood\n"
@@ -137,16 +140,6 @@ static int run_by_hand(char **argv)
         return EXIT_USAGE;
 }
 
-/* An initrd without /dev/console leaves PID 1 without standard descriptors. Something must take
- * their numbers, if only a directory: otherwise the next descriptor that is opened gets one. */
-static void open_stdio(void)
-{
-        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-                if (fcntl(fd, F_GETFD) < 0 && open("/dev/console", O_RDWR | O_NOCTTY) < 0 &&
-                    open("/dev/null", O_RDWR) < 0)
-                        (void)open("/", O_PATH);
-}
-
 /* What an earlier program left open is not for the agent. Kernels before 5.11 cannot do this. */
 static void close_others_on_exec(void)
 {
@@ -154,16 +147,23 @@ static void close_others_on_exec(void)
 }
 
 /* Lines go to standard error, but to a console by a description of our own, since the agent
- * shares the other and would be surprised by a non-blocking one. */
+ * shares the other and would be surprised by a non-blocking one. In a guest without a console they
+ * go to the kernel's log, which takes few lines at a time from each description: a new one for the
+ * last line makes sure of that. */
 static void open_log(LogLevel level)
 {
+        static int fd = -EBADF;
+        LogFormat format = LOG_FORMAT_PLAIN;
         struct stat st;
-        int fd = STDERR_FILENO;
 
-        if (fstat(STDERR_FILENO, &st) == 0 && S_ISCHR(st.st_mode) &&
-            st.st_rdev == makedev(5, 1))
+        fd = fd_close(fd);
+        if (fstat(STDERR_FILENO, &st) < 0 || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))) {
+                fd = open("/dev/kmsg", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+                format = fd >= 0 ? LOG_FORMAT_KMSG : LOG_FORMAT_PLAIN;
+        } else if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 1)) {
                 fd = open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-        log_setup(LOG_IDENT, fd >= 0 ? fd : STDERR_FILENO, LOG_FORMAT_PLAIN, level);
+        }
+        log_setup(LOG_IDENT, fd >= 0 ? fd : STDERR_FILENO, format, level);
 }
 
 static int open_signals(void)
@@ -177,13 +177,19 @@ static int open_signals(void)
         return RET_ERRNO(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-/* A line that finds the console full is lost; the last one is worth a moment. Standard error is
- * the same console as the log's descriptor. */
-static void await_console(void)
+/* A line that finds the console full is lost; the last one is worth a moment before, and another
+ * after, since a restart cuts off what a slow console has not put out yet. Standard error is the
+ * same console as the log's descriptor. */
+static void write_last_line(int signal_fd, const Ending *ending)
 {
         struct pollfd poll_fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+        char line[ENDING_LINE_MAX];
 
+        ending_format(ending, line);
+        open_log(LOG_LEVEL_ERROR); /* shown at every log level */
         (void)poll(&poll_fd, 1, CONSOLE_TIMEOUT_MSEC);
+        log_error("%s", line);
+        shutdown_drain_console(signal_fd, CONSOLE_TIMEOUT_MSEC * NSEC_PER_MSEC);
 }
 
 /* Blocks all but those that a fault of our own raises. None stays ignored, as an earlier program
@@ -206,8 +212,8 @@ static void reset_signals(void)
 }
 
 /* The rest of boot and the agent's life. Returns when the VM is to be ended. */
-static void run(char **argv, nsec_t start, int signal_fd, BootLog *log, Config *config,
-                Ending *ending)
+static void run(const Role *role, char **argv, nsec_t start, int signal_fd, BootLog *log,
+                Config *config, Ending *ending)
 {
         static ConfigReport report;
         static GuestTrace trace;
@@ -222,8 +228,7 @@ static void run(char **argv, nsec_t start, int signal_fd, BootLog *log, Config *
                 ending->reason = END_CONFIG_ERROR;
                 return;
         }
-        boot_load_modules(MODULES_FILE, log);
-        r = boot_run(boot_late_steps, boot_late_steps_n, log);
+        r = role->boot(config, log);
         if (r < 0)
                 return;
         r = guest_trace_begin(&trace, config_is_collated(config) ? &config->traceparent : NULL,
@@ -232,12 +237,19 @@ static void run(char **argv, nsec_t start, int signal_fd, BootLog *log, Config *
                 log_error_errno(r, "Cannot draw trace ids");
                 return;
         }
+        if (config_trace_mode(config) == TRACE_DYNAMIC)
+                log_warning("Nothing can ask for dynamic traces yet: this guest is not traced");
         if (trace.clock_unset)
                 log_warning("The clock of this machine is not set: times count from 1970");
         ending->exit_code = 0;
         ending->reason = END_AGENT_EXIT;
         (void)setenv("PATH", DEFAULT_PATH, 0); /* execvpe(3) looks in ours, not in the agent's */
-        supervise(config, log, &trace, signal_fd, environ, ending);
+        if (config->debug_console != DEBUG_CONSOLE_OFF) {
+                r = debug_console_start(config->debug_console);
+                if (r < 0)
+                        log_warning_errno(r, "Cannot start the debug console");
+        }
+        supervise(role, config, log, &trace, signal_fd, environ, ending);
 }
 
 int main(int argc, char **argv)
@@ -245,35 +257,32 @@ int main(int argc, char **argv)
         static Config config;
         static Ending ending = {.reason = END_INIT_FAULT, .exit_code = EXIT_CODE_OWN};
         static BootLog log;
-        char line[ENDING_LINE_MAX];
+        const Role *role = &role_pid1;
         nsec_t start = clock_boottime(), end_start;
         int r, signal_fd;
 
-        if (getpid() != 1)
+        if (service_is_wanted(argv))
+                role = &role_service;
+        else if (getpid() != 1)
                 return run_by_hand(argv);
 
         close_others_on_exec();
         reset_signals();
-        crash_install(&config);
         log_setup(LOG_IDENT, STDERR_FILENO, LOG_FORMAT_PLAIN, LOG_LEVEL_INFO);
-        r = boot_run(boot_early_steps, boot_early_steps_n, &log);
-        open_stdio(); /* there is a /dev now */
+        r = role->begin(&config, &log);
+        open_log(LOG_LEVEL_INFO);
         signal_fd = open_signals();
         if (signal_fd < 0)
                 log_error_errno(signal_fd, "Cannot receive signals");
         else if (r == 0)
-                run(argv, start, signal_fd, &log, &config, &ending);
+                run(role, argv, start, signal_fd, &log, &config, &ending);
 
         if (ending.agent_end == 0)
                 ending.agent_end = clock_boottime();
         end_start = MAX(ending.agent_end, ending.wait_end);
-        shutdown_run(signal_fd, nsec_add(end_start, config.end_timeout),
-                     address_is_set(&config.notify_socket) ? &config.notify_socket : NULL, &ending);
-        ending_format(&ending, line);
-        await_console();
-        log_line(LOG_LEVEL_ERROR, "%s", line); /* shown at every log level */
-        if (config.debug_exit != 0)
-                log_error_errno(vmm_debug_exit((uint16_t)config.debug_exit, ending.exit_code),
-                                "There is no isa-debug-exit at port %u", config.debug_exit);
-        shutdown_end_vm((ShutdownMode)config.shutdown);
+        role->clean_up(signal_fd, nsec_add(end_start, config.end_timeout),
+                       address_is_set(&config.notify_socket) ? &config.notify_socket : NULL,
+                       &ending);
+        write_last_line(signal_fd, &ending);
+        return role->end(&config, &ending);
 }

@@ -13,6 +13,7 @@
 #include <sys/reboot.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -28,6 +29,9 @@
 
 /* The inode of /proc/self/ns/pid in the first PID namespace: PROC_PID_INIT_INO of the kernel. */
 #define INITIAL_PID_NAMESPACE "pid:[4026531836]"
+
+/* How Linux restarts the machine: on x86, since 5.11 (sysfs-kernel-reboot in Documentation/ABI). */
+#define REBOOT_TYPE "/sys/kernel/reboot/type"
 
 /* Waits until @child is reaped, or until all children are with @child -1; reaps others by the
  * way, but even if they never end, no longer than until @deadline. Returns 0 or -ETIMEDOUT. */
@@ -155,8 +159,8 @@ static void run_notify(const void *argument)
                 log_warning_errno(r, "Cannot tell the VMM the exit status");
 }
 
-static void notify_exit_status(int signal_fd, nsec_t deadline, const Address *address,
-                               const Ending *ending)
+void shutdown_tell_vmm(int signal_fd, nsec_t deadline, const Address *address,
+                       const Ending *ending)
 {
         Notice notice = {.address = address, .deadline = deadline};
 
@@ -172,15 +176,27 @@ void shutdown_run(int signal_fd, nsec_t deadline, const Address *notify_socket, 
         ending->stop_end = clock_boottime();
 
         if (notify_socket)
-                notify_exit_status(signal_fd,
-                                   MAX(half_way(deadline), nsec_add(ending->stop_end, NOTIFY_MIN)),
-                                   notify_socket, ending);
+                shutdown_tell_vmm(signal_fd,
+                                  MAX(half_way(deadline), nsec_add(ending->stop_end, NOTIFY_MIN)),
+                                  notify_socket, ending);
 
         deadline = MAX(deadline, nsec_add(clock_boottime(), SYNC_MIN));
         if (run_in_child(signal_fd, half_way(deadline), run_sync, NULL) < 0)
                 log_warning("File systems did not sync in time, going on");
         unmount_all(signal_fd, deadline);
         ending->sync_end = clock_boottime();
+}
+
+static void run_drain(const void *argument)
+{
+        (void)argument;
+        (void)tcdrain(STDERR_FILENO);
+}
+
+void shutdown_drain_console(int signal_fd, nsec_t timeout)
+{
+        if (isatty(STDERR_FILENO))
+                (void)run_in_child(signal_fd, nsec_add(clock_boottime(), timeout), run_drain, NULL);
 }
 
 int shutdown_command(ShutdownMode mode, bool has_acpi)
@@ -198,6 +214,23 @@ int shutdown_command(ShutdownMode mode, bool has_acpi)
         return RB_POWER_OFF;
 }
 
+const char *shutdown_command_name(int command)
+{
+        switch (command) {
+        case RB_AUTOBOOT:
+                return "reboot";
+        case RB_HALT_SYSTEM:
+                return "halt";
+        default:
+                return "poweroff";
+        }
+}
+
+bool shutdown_has_acpi(void)
+{
+        return access("/sys/firmware/acpi", F_OK) == 0;
+}
+
 /* By a child: the kernel ends the process that asks, and if that were PID 1 it would panic. Returns
  * only if the kernel refused. */
 static void call_reboot(int command)
@@ -210,10 +243,25 @@ static void call_reboot(int command)
                 _exit(EXIT_FAILURE);
 }
 
+/* By default Linux asks ACPI and the keyboard controller for a restart, and where it has neither
+ * jumps to the firmware, which knows nothing of that and hangs. A triple fault ends a VM for sure.
+ * What the kernel command line chose (reboot=k) stands. Safe in a signal handler. */
+static void restart_by_triple_fault(void)
+{
+        char type[16];
+
+        if (file_read(REBOOT_TYPE, type, sizeof(type)) > 0 && strcmp(type, "acpi\n") == 0)
+                (void)file_write(REBOOT_TYPE, "triple");
+}
+
 _Noreturn void shutdown_end_vm(ShutdownMode mode)
 {
+        bool has_acpi = shutdown_has_acpi();
+
         assert(getpid() == 1);
-        call_reboot(shutdown_command(mode, access("/sys/firmware/acpi", F_OK) == 0));
+        if (!has_acpi && in_initial_pid_namespace())
+                restart_by_triple_fault();
+        call_reboot(shutdown_command(mode, has_acpi));
         call_reboot(RB_AUTOBOOT);
         for (;;)
                 (void)pause();

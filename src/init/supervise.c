@@ -1,4 +1,4 @@
-/* The loop of PID 1: waits with a bare ppoll over two descriptors, the signals and the link to
+/* The loop of PID 1 or of the service: waits with a bare ppoll over two descriptors, the signals and the link to
  * the tracer, turns what comes into events, and runs what the life-cycle table says. It never
  * blocks anywhere else. */
 
@@ -39,6 +39,7 @@ enum {
 #define AGENT_OOM_SCORE "-997"
 
 typedef struct Supervisor {
+        const Role *role;
         const Config *config;
         BootLog *log;
         GuestTrace *trace;
@@ -51,6 +52,7 @@ typedef struct Supervisor {
         pid_t agent;
         Tracer tracer;
         Receiver receiver;
+        pid_t teller; /* tells the tracer what was before us, 0 when it has; see Role */
         nsec_t connect_start;
         bool more_to_reap;
         bool flush_unsent; /* the link was full when the flush was due */
@@ -75,8 +77,7 @@ static void tell_boot(Supervisor *s)
         record.trace.adopt = s->config->adopt;
         record.trace.token = s->receiver.token;
         (void)tracer_send(&s->tracer, &record); /* if it fails, the next spans count as lost */
-        guest_trace_kernel(s->trace, &record);
-        (void)tracer_send(&s->tracer, &record);
+        s->teller = s->role->tell_past(s->trace, &s->tracer);
         for (size_t i = 0; i < s->log->n; i++)
                 if (guest_trace_step(s->trace, s->log, i, &record) == 0)
                         (void)tracer_send(&s->tracer, &record);
@@ -118,15 +119,21 @@ static int do_connect(Supervisor *s)
         return NO_EVENT;
 }
 
-static int do_restart_tracer(Supervisor *s)
+static int restart_tracer(Supervisor *s)
 {
         if (s->tracer.starts >= TRACER_STARTS_MAX) {
                 log_error("The tracer ended %u times: going on without it", s->tracer.starts);
                 receiver_close(&s->receiver);
-                return s->state == LIFE_CONNECT ? LIFE_ON_TIMEOUT : NO_EVENT;
+                return -EAGAIN;
         }
         log_warning("The tracer ended, starting it again");
-        return start_tracer(s) < 0 && s->state == LIFE_CONNECT ? LIFE_ON_TIMEOUT : NO_EVENT;
+        s->ending->tracer_restarts++;
+        return start_tracer(s);
+}
+
+static int do_restart_tracer(Supervisor *s)
+{
+        return restart_tracer(s) < 0 && s->state == LIFE_CONNECT ? LIFE_ON_TIMEOUT : NO_EVENT;
 }
 
 static _Noreturn void run_notify_ready(const Address *address)
@@ -258,10 +265,24 @@ static void send_flush(Supervisor *s)
         s->flush_unsent = r == -EAGAIN;
 }
 
+static void send_last_spans(Supervisor *s)
+{
+        LinkRecord record;
+
+        if (s->trace->agent_start != 0)
+                guest_trace_agent(s->trace, s->config, s->agent, s->ending, &record);
+        else
+                guest_trace_boot(s->trace, s->ending->agent_end, s->ending, &record);
+        (void)tracer_send(&s->tracer, &record);
+        if (s->teller > 0)
+                (void)kill(s->teller, SIGTERM); /* its end lets the root span go, which is last */
+        else
+                send_flush(s);
+}
+
 static int do_flush(Supervisor *s)
 {
         Ending *ending = s->ending;
-        LinkRecord record;
 
         ending->agent_end = clock_boottime();
         if (!ending->agent_ran && ending->reason != END_AGENT_START_FAILURE) {
@@ -273,15 +294,20 @@ static int do_flush(Supervisor *s)
 
         ending->flushed = true;
         ending->flush_outcome = FLUSH_UNREACHABLE; /* until the tracer says better */
-        if (s->tracer.link < 0)
-                return LIFE_ON_FLUSHED;
-        if (s->trace->agent_start != 0)
-                guest_trace_agent(s->trace, s->config, s->agent, ending, &record);
-        else
-                guest_trace_boot(s->trace, ending->agent_end, ending, &record);
-        (void)tracer_send(&s->tracer, &record);
         s->deadline = flush_deadline(s);
-        send_flush(s);
+        if (s->tracer.pid == 0)
+                return LIFE_ON_FLUSHED;
+        if (s->tracer.link >= 0) /* else it is being killed, and the next one sends them */
+                send_last_spans(s);
+        return NO_EVENT;
+}
+
+/* The tracer died over the last spans. What it had received is lost, what we know is told anew. */
+static int do_flush_again(Supervisor *s)
+{
+        if (restart_tracer(s) < 0)
+                return LIFE_ON_FLUSHED;
+        send_last_spans(s);
         return NO_EVENT;
 }
 
@@ -305,7 +331,7 @@ static int do_finish(Supervisor *s)
         s->ending->spans_dropped += s->tracer.lost;
         tracer_done(&s->tracer); /* upon which the tracer exits */
         receiver_close(&s->receiver);
-        if (guest_ends_vm(s))
+        if (!s->role->awaits_host || guest_ends_vm(s))
                 return LIFE_ON_VM_ENDS;
         log_info("The agent exited with code %d; it is for the host to end the VM",
                  s->ending->exit_code);
@@ -338,6 +364,8 @@ static int run_action(Supervisor *s, LifeAction action)
                 return do_give_up(s);
         case LIFE_DO_FLUSH:
                 return do_flush(s);
+        case LIFE_DO_FLUSH_AGAIN:
+                return do_flush_again(s);
         case LIFE_DO_FINISH:
                 return do_finish(s);
         case LIFE_DO_END_WAIT:
@@ -348,6 +376,8 @@ static int run_action(Supervisor *s, LifeAction action)
 
 static void dispatch(Supervisor *s, int event)
 {
+        LifeState before = s->state;
+
         while (event != NO_EVENT) {
                 LifeTransition transition = life_next(s->state, (LifeEvent)event);
 
@@ -359,6 +389,8 @@ static void dispatch(Supervisor *s, int event)
                 }
                 event = run_action(s, transition.action);
         }
+        if (s->state != before)
+                s->role->entered(s->state, s->deadline);
 }
 
 static void on_agent_exit(Supervisor *s, int status, const struct rusage *usage)
@@ -395,6 +427,10 @@ static void reap(Supervisor *s)
                         s->tracer.pid = 0;
                         tracer_done(&s->tracer);
                         dispatch(s, LIFE_ON_TRACER_EXIT);
+                } else if (pid == s->teller) {
+                        s->teller = 0;
+                        if (s->state == LIFE_FLUSH)
+                                send_flush(s);
                 }
         }
 }
@@ -450,9 +486,20 @@ static void on_link(Supervisor *s, short revents)
         }
 }
 
+/* What took longer than it may is not waited for, but said. */
+static void on_timeout(Supervisor *s)
+{
+        if (s->state == LIFE_FLUSH)
+                log_warning("The last spans were not acknowledged in time, going on");
+        else if (s->state == LIFE_KILL)
+                log_warning("The killed agent is still there, going on");
+        dispatch(s, LIFE_ON_TIMEOUT);
+}
+
 static void wait_for_events(Supervisor *s)
 {
-        nsec_t left = s->more_to_reap ? 0 : nsec_left(s->deadline, clock_boottime());
+        nsec_t now = clock_boottime(), wake = MIN(s->deadline, s->role->tick(now));
+        nsec_t left = s->more_to_reap ? 0 : nsec_left(wake, now);
         struct timespec timeout = {(time_t)(left / NSEC_PER_SEC), (long)(left % NSEC_PER_SEC)};
         struct pollfd fds[] = {
                 {.fd = s->signal_fd, .events = POLLIN},
@@ -468,15 +515,16 @@ static void wait_for_events(Supervisor *s)
         if (s->more_to_reap)
                 reap(s);
         if (nsec_left(s->deadline, clock_boottime()) == 0)
-                dispatch(s, LIFE_ON_TIMEOUT);
+                on_timeout(s);
 }
 
-void supervise(const Config *config, BootLog *log, GuestTrace *trace, int signal_fd,
-               char *const *environment, Ending *ending)
+void supervise(const Role *role, const Config *config, BootLog *log, GuestTrace *trace,
+               int signal_fd, char *const *environment, Ending *ending)
 {
         static Supervisor s; /* too large for a stack, and there is one PID 1 */
 
         s = (Supervisor){
+                .role = role,
                 .config = config,
                 .log = log,
                 .trace = trace,

@@ -63,6 +63,7 @@ int tracer_start(Tracer *tracer, const Address *endpoint, const Receiver *receiv
         if (r < 0)
                 return r;
         tracer->starts++;
+        tracer->lost = 0; /* it is told everything anew */
         tracer->link = TAKE_FD(ours);
         return 0;
 }

@@ -16,6 +16,8 @@ import subprocess
 import threading
 import time
 
+from qmp import Monitor
+
 GUEST_CID = 3
 MEMORY = "256M"
 
@@ -24,9 +26,9 @@ class Failure(Exception):
     """What did not work, in words for the person who started this."""
 
 
-def spawn(command, **options):
+def spawn(command, stdin=subprocess.DEVNULL, **options):
     return subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *map(str, command)],
-                            stdin=subprocess.DEVNULL, start_new_session=True, **options)
+                            stdin=stdin, start_new_session=True, **options)
 
 
 def wait_exit(process, seconds):
@@ -152,28 +154,30 @@ def tsc_khz():
 
 
 def machine_options(kind, accel):
-    """QEMU's options for a kind of machine, and what its kernel must be told."""
+    """QEMU's options for a kind of machine, which is "q35" or "microvm" with what may follow that
+    in -M, and what its kernel must be told."""
+    options = ["-M", f"{kind},accel={accel},memory-backend=mem0", "-nodefaults"]
     if kind == "q35":
-        return ["-M", f"q35,accel={accel},memory-backend=mem0", "-nodefaults",
-                "-device", "vhost-user-vsock-pci,chardev=vsock"], ""
-    assert kind == "microvm"
-    options = ["-M", f"microvm,accel={accel},memory-backend=mem0", "-nodefaults",
-               "-no-user-config", "-global", "virtio-mmio.force-legacy=false",
-               "-device", "vhost-user-vsock-device,chardev=vsock"]
+        return [*options, "-device", "vhost-user-vsock-pci,chardev=vsock"], ""
+    options += ["-no-user-config", "-global", "virtio-mmio.force-legacy=false",
+                "-device", "vhost-user-vsock-device,chardev=vsock"]
     # Without other timers, half the boots hang in calibrating this one.
     return options, f"tsc_early_khz={tsc_khz()} tsc=reliable" if accel == "tcg" else ""
 
 
 class Machine:
-    """A running VM with its rootspan-vsockd. The guest's port N on the host is UDS_N."""
+    """A running VM with its rootspan-vsockd. The guest's port N on the host is UDS_N. More of
+    QEMU's options are in @extra."""
 
-    def __init__(self, kind, kernel, initrd, vsockd, uds, out, cmdline=""):
+    def __init__(self, kind, kernel, initrd, vsockd, uds, out, cmdline="", extra=()):
         accel = os.environ.get("ROOTSPAN_ACCEL", "tcg")
         options, kernel_words = machine_options(kind, accel)
         out = pathlib.Path(out)
         self.qemu_log = out / "qemu.log"
         ours, theirs = socket.socketpair()
-        with ours, theirs:
+        monitor, qmp = socket.socketpair()
+        self.monitor = Monitor(monitor)
+        with ours, theirs, qmp:
             self.vsockd = Service([vsockd, "--fd", ours.fileno(), "--uds-path", uds,
                                    "--guest-cid", GUEST_CID],
                                   out / "vsockd.log", pass_fds=[ours.fileno()])
@@ -186,13 +190,22 @@ class Machine:
                          "-object", f"memory-backend-memfd,id=mem0,size={MEMORY},share=on",
                          "-chardev", f"socket,id=vsock,fd={theirs.fileno()}",
                          "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+                         "-chardev", f"socket,id=qmp,fd={qmp.fileno()}",
+                         "-mon", "chardev=qmp,mode=control", *extra,
                          "-kernel", kernel, "-initrd", initrd,
                          "-append", f"console=ttyS0 quiet panic=-1 {kernel_words} {cmdline}"],
-                        stdout=subprocess.PIPE, stderr=log, pass_fds=[theirs.fileno()])
+                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                        pass_fds=[theirs.fileno(), qmp.fileno()])
             except BaseException:
+                self.monitor.close()
                 self.vsockd.close()
                 raise
         self.console = Console(self.process.stdout, out / "console.log")
+
+    def type(self, text):
+        """Into the guest's console."""
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
 
     def wait(self, seconds):
         """Waits for the VM to end by itself. Returns QEMU's exit status."""
@@ -205,7 +218,9 @@ class Machine:
     def close(self):
         end(self.process)
         self.console.join()
+        self.process.stdin.close()
         self.process.stdout.close()
+        self.monitor.close()
         # It ends with QEMU, after it has passed on what the guest sent last.
         wait_exit(self.vsockd.process, 10)
         self.vsockd.close()

@@ -102,10 +102,10 @@ class Host:
             raise Failure(f"rootspan-forwarder ended with status {status}, "
                           f"see {self.forwarder.log}")
 
-    def boot(self, kind="q35", cmdline=""):
+    def boot(self, kind="q35", cmdline="", extra=()):
         """A running Machine, to be used as a context manager."""
         return Machine(kind, self.kernel, self.initrd, self.programs["vsockd"], self.uds, self.out,
-                       cmdline)
+                       cmdline, extra)
 
     def spans(self):
         return spans.read_file(self.trace_file)

@@ -1,5 +1,6 @@
 """The guest's own trace, by the real tracer to the real forwarder over a Unix socket."""
 
+import signal
 import sys
 import unittest
 
@@ -219,6 +220,35 @@ class TracerDies(unittest.TestCase):
             self.assertEqual(result.end["code"], "5")
             agent = by_name(guest.spans(), "agent")
             self.assertEqual(attributes(agent)["process.exit.code"], 5)
+            root = guest.spans()[-1]
+            self.assertEqual((root["name"], attributes(root)["rootspan.tracer.restarts"]),
+                             ("guest", 1))
+
+    def test_tracer_killed_over_the_last_spans(self):
+        """The host is not answering, so that they are still under way then."""
+        with Guest() as guest:
+            script = guest.script("script", f"""
+                (while ! [ -e /host/kill ]; do sleep 0.01; done {self.KILL_TRACER}) &
+                echo started
+                while ! [ -e /host/exit ]; do sleep 0.01; done
+                exit 5
+                """)
+            guest.start([script], guest.start_forwarder() + " rootspan.log_level=debug "
+                        "rootspan.flush_timeout=20s rootspan.end_timeout=20s")
+            guest.wait_for_console("started")
+            guest.forwarder.send_signal(signal.SIGSTOP)
+            (guest.root / "host/exit").touch()
+            guest.wait_for_console("run -> flush")
+            (guest.root / "host/kill").touch()
+            guest.wait_for_console("starting it again")
+            guest.forwarder.send_signal(signal.SIGCONT)
+            result = guest.wait()
+            guest.stop_forwarder()
+            self.assertEqual((result.end["flush"], result.end["code"]), ("delivered", "5"))
+            # The first tracer's may have arrived, too: as the same span.
+            agents = [span for span in guest.spans() if span["name"] == "agent"]
+            self.assertEqual(len({span["spanId"] for span in agents}), 1)
+            self.assertEqual(attributes(agents[-1])["process.exit.code"], 5)
             self.assertEqual(guest.spans()[-1]["name"], "guest")
 
     def test_tracer_that_always_dies(self):

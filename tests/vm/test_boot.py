@@ -145,14 +145,35 @@ class Static(Guest):
         self.assertEqual(attributes(by_name(spans, "agent"))["process.exit.code"], 0)
         self.check_delivered(end, spans)
 
-    def test_microvm(self):
-        end = self.run_guest(["/bin/sh", "-c", "sed 's/^/module: /' /proc/modules; exit 3"],
+    def test_microvm_and_version_1_cgroups(self):
+        script = ("sed 's/^/module: /' /proc/modules; sed 's/^/mount: /' /proc/mounts; "
+                  "mkdir /sys/fs/cgroup/memory/test && echo group: made; exit 3")
+        end = self.run_guest(["/bin/sh", "-c", script], ["unified_cgroup_hierarchy=no"],
                              kind="microvm", options=["--compress", "gzip"])
         spans = self.host.spans()
         check_trace(spans)
         self.assertEqual(attributes(by_name(spans, "agent"))["process.exit.code"], 3)
         self.assertIn("virtio_mmio", [line.split()[0] for line in self.said("module")])
+        mounts = {line.split()[1]: line.split()[2:4] for line in self.said("mount")}
+        self.assertEqual(mounts["/sys/fs/cgroup"][0], "tmpfs")
+        self.assertIn("ro", mounts["/sys/fs/cgroup"][1].split(","))
+        for controller in "cpu", "cpuset", "devices", "freezer", "memory", "pids":
+            kind, options = mounts[f"/sys/fs/cgroup/{controller}"]
+            self.assertEqual(kind, "cgroup")
+            self.assertLessEqual({"nosuid", "nodev", "noexec", controller}, set(options.split(",")))
+        self.assertEqual(self.said("group"), ["made"])
         self.check_delivered(end, spans)
+
+
+class WithoutConsole(Guest):
+    def test_lines_go_to_the_kernel_log(self):
+        """Which this kernel shows by means that are no console to a program."""
+        self.host.make_initrd(["/bin/sh", "-c", "exit 9"])
+        with self.host.boot(cmdline="8250.nr_uarts=0 earlyprintk=serial,ttyS0,115200,keep") as machine:
+            self.assertEqual(machine.wait(BOOT_SECONDS), 0)
+            self.assertTrue(machine.console.find("unable to open an initial console"))
+            lines = machine.console.find(r"\] rootspan: end reason=agent-exit code=9 ")
+            self.assertEqual(len(lines), 1, machine.console.text())
 
 
 class WithoutForwarder(Guest):

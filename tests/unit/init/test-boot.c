@@ -39,7 +39,7 @@ static void test_best_effort_goes_on_and_required_stops(void **state)
 
         boot_log.n = 0;
         calls = 0;
-        assert_int_equal(boot_run(steps, ARRAY_SIZE(steps), &boot_log), -EPERM);
+        assert_int_equal(boot_run(&(BootTable){steps, ARRAY_SIZE(steps)}, &boot_log), -EPERM);
         assert_int_equal(calls, 1);
         assert_int_equal(boot_log.n, 4);
         assert_string_equal(boot_log.records[1].name, "two");
@@ -56,8 +56,8 @@ static void test_symlinks(void **state)
         assert_non_null(mkdtemp(dir));
         (void)snprintf(path, sizeof(path), "%s/link", dir);
         boot_log.n = 0;
-        assert_int_equal(boot_run(steps, 1, &boot_log), 0);
-        assert_int_equal(boot_run(steps, 1, &boot_log), 0); /* there already */
+        assert_int_equal(boot_run(&(BootTable){steps, 1}, &boot_log), 0);
+        assert_int_equal(boot_run(&(BootTable){steps, 1}, &boot_log), 0); /* there already */
         assert_int_equal(readlink(path, target, sizeof(target)), 2);
         assert_string_equal(target, "/x");
         assert_int_equal(unlink(path), 0);

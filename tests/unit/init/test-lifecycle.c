@@ -31,6 +31,7 @@ static void test_a_good_life(void **state)
                 {LIFE_ON_TRACER_EXIT, LIFE_DO_RESTART_TRACER, LIFE_RUN},
                 {LIFE_ON_AGENT_EXIT, LIFE_DO_FLUSH, LIFE_FLUSH},
                 {LIFE_ON_STOP, LIFE_DO_NOTHING, LIFE_FLUSH},
+                {LIFE_ON_TRACER_EXIT, LIFE_DO_FLUSH_AGAIN, LIFE_FLUSH},
                 {LIFE_ON_FLUSHED, LIFE_DO_FINISH, LIFE_WAIT},
                 {LIFE_ON_TRACER_EXIT, LIFE_DO_NOTHING, LIFE_WAIT},
                 {LIFE_ON_VM_ENDS, LIFE_DO_NOTHING, LIFE_END},

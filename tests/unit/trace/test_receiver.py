@@ -5,6 +5,7 @@ import gzip
 import http.client
 import json
 import pathlib
+import signal
 import socket
 import sys
 import threading
@@ -383,14 +384,14 @@ class Flush(Receiver):
         self.assertEqual(self.post(some_span(2)).status, 200)
         idle = self.connect()
         # Posted by somebody who is gone before it is even accepted.
-        self.tracer.send_signal(19)
+        self.tracer.send_signal(signal.SIGSTOP)
         for _ in range(40):
             gone = self.connect()
             gone.sendall(request(body))
             gone.shutdown(socket.SHUT_WR)
             gone.close()
         self.flush(PATIENCE)
-        self.tracer.send_signal(18)
+        self.tracer.send_signal(signal.SIGCONT)
         half.sendall(request(body)[100:])
         self.assertEqual(Answer(half.makefile("rb")).status, 200)
         self.assertEqual(self.receive_until(link.FLUSHED)[-1],

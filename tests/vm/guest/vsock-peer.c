@@ -6,6 +6,7 @@
  *   source N             send N bytes, then the end, then read to the end
  *   hold                 read nothing and wait for the end of the world
  *   dial PORT COMMAND    connect to the host's PORT, do COMMAND there, answer here with the result
+ *   self PORT COMMAND    the same with a PORT of the guest itself
  *
  * A result is the line "error=NUMBER sent=N received=N adler32=N", of errno and of what was
  * received. Byte i of a source is (i % 65521) * 7 / 3 modulo 256. / */
@@ -104,12 +105,12 @@ static void run(int fd, const char *command, Result *result)
                 result->error = EINVAL;
 }
 
-static void dial(const char *words, Result *result)
+static void dial(unsigned cid, const char *words, Result *result)
 {
         char *command;
         struct sockaddr_vm address = {
                 .svm_family = AF_VSOCK,
-                .svm_cid = VMADDR_CID_HOST,
+                .svm_cid = cid,
                 .svm_port = (unsigned)strtoul(words, &command, 10),
         };
         int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -132,12 +133,15 @@ static void serve(int fd)
         while (n < sizeof(line) - 1 && read(fd, line + n, 1) == 1 && line[n] != '\n')
                 n++;
         line[n] = '\0';
-        if (strncmp(line, "dial ", 5) == 0)
-                dial(line + 5, &result);
-        else
+        if (strncmp(line, "dial ", 5) == 0) {
+                dial(VMADDR_CID_HOST, line + 5, &result);
+        } else if (strncmp(line, "self ", 5) == 0) {
+                dial(VMADDR_CID_LOCAL, line + 5, &result);
+        } else {
                 run(fd, line, &result);
-        if (strncmp(line, "dial ", 5) != 0 && strcmp(line, "sink") != 0)
-                return;
+                if (strcmp(line, "sink") != 0)
+                        return;
+        }
         length = snprintf(answer, sizeof(answer),
                           "error=%d sent=%" PRIu64 " received=%" PRIu64 " adler32=%" PRIu32 "\n",
                           result.error, result.sent, result.received, result.b << 16 | result.a);
