@@ -57,8 +57,9 @@ static void test_not_traced(void **state)
 
 static void test_what_is_set_stays(void **state)
 {
-        fill((const char *[]){"TRACEPARENT=mine", "OTEL_BSP_SCHEDULE_DELAY=", "OTEL_RESOURCE_ATTRIBUTES=a=b",
-                        "OTEL_EXPORTER_OTLP_PROTOCOL=http/json", NULL}, &trace, &receiver);
+        fill((const char *[]){"TRACEPARENT=mine", "OTEL_BSP_SCHEDULE_DELAY=",
+                               "OTEL_RESOURCE_ATTRIBUTES=a=b",
+                               "OTEL_EXPORTER_OTLP_PROTOCOL=http/json", NULL}, &trace, &receiver);
         assert_string_equal(get(&e, "TRACEPARENT"), "mine");
         assert_string_equal(get(&e, "OTEL_BSP_SCHEDULE_DELAY"), "");
         assert_string_equal(get(&e, "OTEL_RESOURCE_ATTRIBUTES"), "a=b");
