@@ -77,6 +77,8 @@ static void tell_boot(Supervisor *s)
         record.trace.adopt = s->config->adopt;
         record.trace.token = s->receiver.token;
         (void)tracer_send(&s->tracer, &record); /* if it fails, the next spans count as lost */
+        guest_trace_open(s->trace, &record);
+        (void)tracer_send(&s->tracer, &record); /* if it fails, the host cannot end the root span */
         s->teller = s->role->tell_past(s->trace, &s->tracer);
         for (size_t i = 0; i < s->log->n; i++)
                 if (guest_trace_step(s->trace, s->log, i, &record) == 0)

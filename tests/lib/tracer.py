@@ -54,12 +54,15 @@ class Host:
                 return
             self.connections += 1
             self.open.append(connection)
-            try:
-                self.serve_connection(connection)
-            except OSError:
-                pass
+            threading.Thread(target=self.serve_connection, args=(connection,), daemon=True).start()
 
     def serve_connection(self, connection):
+        try:
+            self.answer_requests(connection)
+        except OSError:
+            pass
+
+    def answer_requests(self, connection):
         stream = connection.makefile("rb")
         while True:
             head = {}
