@@ -93,7 +93,7 @@ static void open_receiver(Supervisor *s)
 {
         nsec_t start = clock_boottime();
 
-        boot_log_add(s->log, "open receiver", start, receiver_open(&s->receiver));
+        boot_log_add(s->log, "listen for spans", start, receiver_open(&s->receiver));
 }
 
 static int start_tracer(Supervisor *s)

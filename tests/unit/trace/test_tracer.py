@@ -265,7 +265,8 @@ class Options(unittest.TestCase):
 
     def test_wrong(self):
         for arguments in (["--link-fd=0"], ["--link-fd=77"], ["--link-fd=-1"], ["--link-fd=x"],
-                          ["--endpoint=host:1"], ["--nonsense"], ["word"]):
+                          ["--listen-fd=0"], ["--listen-fd=x"], ["--endpoint=host:1"],
+                          ["--nonsense"], ["word"]):
             result = self.run_tracer(*arguments)
             self.assertEqual((result.returncode, result.stdout), (2, ""), arguments)
             self.assertNotEqual(result.stderr, "", arguments)
