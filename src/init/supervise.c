@@ -77,6 +77,8 @@ static void tell_boot(Supervisor *s)
         record.trace.adopt = s->config->adopt;
         record.trace.token = s->receiver.token;
         (void)tracer_send(&s->tracer, &record); /* if it fails, the next spans count as lost */
+        guest_trace_open(s->trace, &record);
+        (void)tracer_send(&s->tracer, &record); /* if it fails, the host cannot end the root span */
         s->teller = s->role->tell_past(s->trace, &s->tracer);
         for (size_t i = 0; i < s->log->n; i++)
                 if (guest_trace_step(s->trace, s->log, i, &record) == 0)
@@ -91,7 +93,7 @@ static void open_receiver(Supervisor *s)
 {
         nsec_t start = clock_boottime();
 
-        boot_log_add(s->log, "open receiver", start, receiver_open(&s->receiver));
+        boot_log_add(s->log, "listen for spans", start, receiver_open(&s->receiver));
 }
 
 static int start_tracer(Supervisor *s)

@@ -285,7 +285,7 @@ void connection_retry(Connection *c)
         settle(c);
 }
 
-void connection_finish(Connection *c)
+void connection_give_way(Connection *c)
 {
         if (c->state == CONNECTION_UNUSED)
                 return;
@@ -293,5 +293,7 @@ void connection_finish(Connection *c)
         if (find_phase(c) == CONNECTION_IDLE)
                 receive(c);
         process(c);
+        if (find_phase(c) == CONNECTION_IDLE)
+                c->state = CONNECTION_ENDED;
         settle(c);
 }

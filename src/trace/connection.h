@@ -78,5 +78,5 @@ void connection_end(Connection *connection);
 nsec_t connection_idle_since(const Connection *connection);
 
 /* Each of these may end the connection. */
-void connection_retry(Connection *connection);  /* if it waits for memory */
-void connection_finish(Connection *connection); /* @finishing has been set */
+void connection_retry(Connection *connection);    /* if it waits for memory */
+void connection_give_way(Connection *connection); /* unless a request is under way */

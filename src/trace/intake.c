@@ -4,24 +4,33 @@
 #include "trace/intake.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <stdio.h>
 
 #include "base/macro.h"
+#include "otlp/from-json.h"
 
-enum {
-        ADOPTED_MAX = 2 * INTAKE_BODY_MAX, /* of tiny spans, adoption makes much larger ones */
-        STORE_RESERVED = 256 * 1024,       /* for the guest's own spans */
-};
+enum { ADOPTED_MAX = 2 * INTAKE_BODY_MAX }; /* of tiny spans, adoption makes much larger ones */
 
 static const Answer store_full = {429, "the store is full until the host has taken some spans",
                                   "Retry-After: 1"};
 static const Answer no_memory = {503, "out of memory", "Retry-After: 1"};
-static const Answer too_large = {413, "the spans are too large once adopted"};
+static const Answer too_large = {413, "the spans are too large once converted"};
 
-/* Is there room for what was adopted? */
-static bool fits(const Intake *intake, const Buffer *adopted)
+/* Puts the protobuf form in the place of the JSON one. */
+static int convert(Intake *intake, Buffer *body)
 {
-        return buffer_length(adopted) + STORE_RESERVED <= span_store_room(intake->store);
+        const char *where;
+        Buffer protobuf;
+        int r;
+
+        buffer_init(&protobuf, INTAKE_BODY_MAX);
+        r = otlp_from_json(buffer_data(body), buffer_length(body), &protobuf, &where);
+        if (r > 0)
+                (void)snprintf(intake->result.fault, sizeof(intake->result.fault),
+                               "%s: not as OTLP has it", where);
+        buffer_done(body);
+        *body = protobuf;
+        return r;
 }
 
 /* Returns 0, -EAGAIN for a store that is full, and else as adopt_request() does. */
@@ -35,10 +44,10 @@ static int store(Intake *intake, const Buffer *body)
                           &intake->result);
         if (r != 0 || intake->result.taken == 0)
                 return r;
-        if (!fits(intake, &adopted))
+        if (buffer_length(&adopted) > span_store_room(intake->store, LANE_PROGRAMS))
                 return -EAGAIN;
-        return span_store_add(intake->store, buffer_data(&adopted), buffer_length(&adopted),
-                              intake->result.taken);
+        return span_store_add(intake->store, LANE_PROGRAMS, buffer_data(&adopted),
+                              buffer_length(&adopted), intake->result.taken);
 }
 
 void intake_take(Intake *intake, Request *request, Answer *ret)
@@ -51,7 +60,9 @@ void intake_take(Intake *intake, Request *request, Answer *ret)
                 *ret = *refusal;
                 return;
         }
-        r = store(intake, &request->body);
+        r = request->json ? convert(intake, &request->body) : 0;
+        if (r == 0)
+                r = store(intake, &request->body);
         if (r > 0) {
                 *ret = (Answer){.status = 400, .message = result->fault};
         } else if (r < 0) {

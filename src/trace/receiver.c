@@ -75,14 +75,17 @@ static Connection *find_longest_idle(Receiver *receiver)
 /* A place for one more connection, or NULL. */
 static Connection *make_room(Receiver *receiver)
 {
-        Connection *connection = find_unused(receiver);
+        for (size_t i = 0; i < RECEIVER_CONNECTIONS_MAX; i++) {
+                Connection *connection = find_unused(receiver);
 
-        if (connection)
-                return connection;
-        connection = find_longest_idle(receiver);
-        if (connection)
-                connection_end(connection);
-        return connection;
+                if (connection)
+                        return connection;
+                connection = find_longest_idle(receiver);
+                if (!connection)
+                        return NULL;
+                connection_give_way(connection);
+        }
+        return find_unused(receiver);
 }
 
 /* Returns 0, -EAGAIN if there is nobody, -EBUSY if there is no room, or -errno. */
@@ -161,6 +164,8 @@ static void on_refused(void *owner, const Answer *answer)
  * to the end of them. */
 static bool empty_queues(Receiver *receiver)
 {
+        if (!receiver->context.policy.authorization)
+                return true; /* never started */
         for (size_t i = 0; i < receiver->n_sockets; i++) {
                 int r;
 
@@ -198,7 +203,7 @@ static void on_step(void *owner)
         for (size_t i = 0; i < RECEIVER_CONNECTIONS_MAX; i++) {
                 connection_retry(&receiver->connections[i]);
                 if (receiver->context.finishing)
-                        connection_finish(&receiver->connections[i]);
+                        connection_give_way(&receiver->connections[i]);
         }
         if (emptied && !has_connections(receiver))
                 end_finish(receiver);

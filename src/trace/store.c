@@ -1,4 +1,4 @@
-/* The store: a singly linked list of pieces, each one allocation. */
+/* The store: singly linked lists of pieces, each one allocation. */
 
 #include "trace/store.h"
 
@@ -19,32 +19,40 @@ struct Piece {
         uint8_t data[];
 };
 
-struct SpanStore {
+typedef struct Queue {
         Piece *first;
         Piece **end; /* where the next piece is linked */
+} Queue;
+
+struct SpanStore {
+        Queue lanes[SPAN_LANES];
         size_t size; /* of all pieces, their headers included: many tiny ones are bounded too */
-        size_t max;
+        size_t max[SPAN_LANES]; /* of @size, when one is added to a lane */
         SpanCounts counts;
 };
 
-int span_store_new(size_t max, SpanStore **ret)
+int span_store_new(size_t max, size_t reserved, SpanStore **ret)
 {
         SpanStore *store = malloc(sizeof(*store));
 
         if (!store)
                 return -ENOMEM;
-        *store = (SpanStore){.end = &store->first, .max = max};
+        *store = (SpanStore){
+                .max = {[LANE_GUEST] = max, [LANE_PROGRAMS] = max - reserved},
+        };
+        for (size_t i = 0; i < SPAN_LANES; i++)
+                store->lanes[i].end = &store->lanes[i].first;
         *ret = store;
         return 0;
 }
 
-static void remove_first(SpanStore *store)
+static void remove_first(SpanStore *store, Queue *queue)
 {
-        Piece *piece = store->first;
+        Piece *piece = queue->first;
 
-        store->first = piece->next;
-        if (!store->first)
-                store->end = &store->first;
+        queue->first = piece->next;
+        if (!queue->first)
+                queue->end = &queue->first;
         store->size -= sizeof(Piece) + piece->n;
         store->counts.held -= piece->spans;
         free(piece);
@@ -54,8 +62,9 @@ SpanStore *span_store_free(SpanStore *store)
 {
         if (!store)
                 return NULL;
-        while (store->first)
-                remove_first(store);
+        for (size_t i = 0; i < SPAN_LANES; i++)
+                while (store->lanes[i].first)
+                        remove_first(store, &store->lanes[i]);
         free(store);
         return NULL;
 }
@@ -65,11 +74,11 @@ void span_store_freep(SpanStore **store)
         *store = span_store_free(*store);
 }
 
-size_t span_store_room(const SpanStore *store)
+size_t span_store_room(const SpanStore *store, SpanLane lane)
 {
-        size_t left = store->max - store->size;
+        size_t used = store->size + sizeof(Piece);
 
-        return left > sizeof(Piece) ? left - sizeof(Piece) : 0;
+        return used < store->max[lane] ? store->max[lane] - used : 0;
 }
 
 static void count_dropped(SpanStore *store, uint64_t spans, DropCause cause)
@@ -78,9 +87,10 @@ static void count_dropped(SpanStore *store, uint64_t spans, DropCause cause)
         store->counts.by_cause[cause] += spans;
 }
 
-int span_store_add(SpanStore *store, const uint8_t *data, size_t n, size_t spans)
+int span_store_add(SpanStore *store, SpanLane lane, const uint8_t *data, size_t n, size_t spans)
 {
-        bool fits = n <= span_store_room(store);
+        Queue *queue = &store->lanes[lane];
+        bool fits = n <= span_store_room(store, lane);
         Piece *piece = NULL;
 
         if (fits)
@@ -91,8 +101,8 @@ int span_store_add(SpanStore *store, const uint8_t *data, size_t n, size_t spans
         }
         *piece = (Piece){.n = n, .spans = spans};
         memcpy(piece->data, data, n);
-        *store->end = piece;
-        store->end = &piece->next;
+        *queue->end = piece;
+        queue->end = &piece->next;
         store->size += sizeof(Piece) + n;
         store->counts.held += spans;
         return 0;
@@ -100,9 +110,9 @@ int span_store_add(SpanStore *store, const uint8_t *data, size_t n, size_t spans
 
 SpanBatch span_store_peek(const SpanStore *store, size_t max_bytes, size_t max_spans)
 {
-        SpanBatch batch = {0};
+        SpanBatch batch = {.lane = store->lanes[LANE_GUEST].first ? LANE_GUEST : LANE_PROGRAMS};
 
-        for (const Piece *piece = store->first; piece; piece = piece->next) {
+        for (const Piece *piece = store->lanes[batch.lane].first; piece; piece = piece->next) {
                 if (batch.pieces > 0 && (batch.bytes >= max_bytes || batch.spans >= max_spans ||
                                          piece->n > max_bytes - batch.bytes ||
                                          piece->spans > max_spans - batch.spans))
@@ -116,7 +126,7 @@ SpanBatch span_store_peek(const SpanStore *store, size_t max_bytes, size_t max_s
 
 int span_store_read(const SpanStore *store, const SpanBatch *batch, Buffer *ret)
 {
-        const Piece *piece = store->first;
+        const Piece *piece = store->lanes[batch->lane].first;
 
         for (size_t i = 0; i < batch->pieces; i++, piece = piece->next) {
                 int r = buffer_append(ret, piece->data, piece->n);
@@ -127,12 +137,13 @@ int span_store_read(const SpanStore *store, const SpanBatch *batch, Buffer *ret)
         return 0;
 }
 
-static void remove_batch(SpanStore *store, const SpanBatch *batch, uint64_t dropped, DropCause cause)
+static void remove_batch(SpanStore *store, const SpanBatch *batch, uint64_t dropped,
+                         DropCause cause)
 {
         store->counts.sent += batch->spans - dropped;
         count_dropped(store, dropped, cause);
         for (size_t i = 0; i < batch->pieces; i++)
-                remove_first(store);
+                remove_first(store, &store->lanes[batch->lane]);
 }
 
 void span_store_commit(SpanStore *store, const SpanBatch *batch, uint64_t rejected)

@@ -1,6 +1,6 @@
 """What a guest sends and the forwarder writes, read by OpenTelemetry's own protobuf classes.
 
-They come from PyPI, once, into ROOTSPAN_INTEROP_SITE. Without a network the test is skipped.
+Where they are missing and cannot be fetched, the test is skipped.
 """
 
 import base64
@@ -8,38 +8,18 @@ import http.client
 import json
 import os
 import pathlib
-import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import unittest
 
+import toolchains
 from collector import Collector
 from qemu import Service
 from vmguest import TRACE_PORT, Host, find_kernel
 
 SKIPPED = 77  # to Meson
-SITE = pathlib.Path(os.environ["ROOTSPAN_INTEROP_SITE"])
-REQUIREMENTS = pathlib.Path(__file__).with_name("requirements.txt")
 BOOT_SECONDS = 90
-
-
-def fetch_decoder():
-    """Installs the classes where they are missing. Returns what went wrong, or None."""
-    if SITE.exists():
-        return None
-    SITE.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=SITE.parent) as part:
-        pip = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--retries", "1",
-                              "--target", part, "--no-compile", "--only-binary", ":all:",
-                              "--platform", "any", "--no-deps", "--require-hashes",
-                              "--requirement", REQUIREMENTS],
-                             capture_output=True, text=True, check=False)
-        if pip.returncode != 0:
-            return pip.stderr.strip()
-        shutil.copytree(part, SITE)
-    return None
 
 
 def capture(out):
@@ -164,11 +144,11 @@ class OfficialDecoder(unittest.TestCase):
 
 
 def main():
-    problem = fetch_decoder()
-    if problem:
-        print(f"SKIPPED: no decoder to compare with, pip says: {problem}", file=sys.stderr)
+    try:
+        sys.path.insert(0, str(toolchains.python_packages()))
+    except toolchains.Missing as problem:
+        print(f"SKIPPED: no decoder to compare with: {problem}", file=sys.stderr)
         return SKIPPED
-    sys.path.insert(0, str(SITE))
     return unittest.main()
 
 

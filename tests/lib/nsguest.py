@@ -42,15 +42,19 @@ def shared_libraries(path):
 
 
 class Guest:
-    """A root directory and the means to run rootspan-init in it."""
+    """A root directory and the means to run rootspan-init in it. The guest sees the directories in
+    @seen as they are on this machine, and cannot change them."""
 
-    def __init__(self):
+    def __init__(self, seen=()):
         self.directory = tempfile.TemporaryDirectory(prefix="rootspan-ns-")
         self.top = pathlib.Path(self.directory.name)
         self.root = self.top / "root"
         for name in "bin dev etc/rootspan host proc root run sbin sys tmp".split():
             (self.root / name).mkdir(parents=True)
         os.chmod(self.top, 0o755)
+        self.seen = seen
+        for name in seen:
+            (self.root / name.lstrip("/")).mkdir(parents=True)
         shutil.copy(BUSYBOX, self.root / "bin")
         for applet in APPLETS:
             (self.root / "bin" / applet).symlink_to("busybox")
@@ -122,8 +126,9 @@ class Guest:
         script = 'exec 3>&"$0"; exec "$@"'
         words = ["--", *agent] if agent else []
         self.process = subprocess.Popen(
-            ["/bin/bash", "-c", script, str(write_end), program("NS_RUN"), str(self.root),
-             str(command_line), "/sbin/rootspan-init", *words],
+            ["/bin/bash", "-c", script, str(write_end), program("NS_RUN"),
+             *(word for name in self.seen for word in ("--see", name)),
+             str(self.root), str(command_line), "/sbin/rootspan-init", *words],
             stdin=subprocess.DEVNULL, stdout=self.console_file, stderr=subprocess.STDOUT,
             pass_fds=[write_end], env=environment or {})
         os.close(write_end)

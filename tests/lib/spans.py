@@ -34,8 +34,9 @@ def times(span):
     return int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
 
 
-def check_trace(spans):
-    """Raises AssertionError if @spans are not one whole trace of a guest."""
+def check_trace(spans, slack=0):
+    """Raises AssertionError if @spans are not one whole trace of a guest. Clocks of theirs may be
+    wrong by @slack ns."""
 
     def check(condition, text):
         if not condition:
@@ -62,7 +63,7 @@ def check_trace(spans):
         check(span["parentSpanId"] in ids, f"{span['name']}: its parent is missing")
         parent = ids[span["parentSpanId"]]
         parent_start, parent_end = times(parent)
-        check(parent_start <= start and end <= parent_end,
+        check(parent_start <= start + slack and end <= parent_end + slack,
               f"{span['name']} does not lie within {parent['name']}")
     for name in "kernel", "boot":
         check(by_name(spans, name)["parentSpanId"] == roots[0]["spanId"], f"{name}: not below guest")

@@ -109,9 +109,9 @@ class Host:
         """Guests start from it, in the place of an initrd, and leave it as it is."""
         self.disk, self.initrd = image
 
-    def start_forwarder(self, color="never"):
+    def start_forwarder(self, color="never", options=()):
         self.forwarder = Service([self.programs["forwarder"], "--socket-path", self.uds,
-                                  "--file", self.trace_file, "--tree", "--color", color],
+                                  "--file", self.trace_file, "--tree", "--color", color, *options],
                                  self.out / "forwarder.log", self.tree_file)
         self.forwarder.wait_ready()
 

@@ -1,7 +1,9 @@
 /* Runs a program as PID 1 of new user, PID, mount, network, UTS, IPC and cgroup namespaces, with
  * a directory as its root and a file in the place of /proc/cmdline:
  *
- *   ns-run ROOT CMDLINE-FILE PROGRAM [ARGUMENT...]
+ *   ns-run [--see DIRECTORY]... ROOT CMDLINE-FILE PROGRAM [ARGUMENT...]
+ *
+ * Each DIRECTORY of the machine is seen at its own path inside, where ROOT must have one, too.
  *
  * In a user namespace the program cannot load modules, mount devtmpfs or touch the machine's file
  * systems, and its reboot(2) only ends the namespace, which the kernel reports as a death by
@@ -76,7 +78,16 @@ static void make_dev(void)
         }
 }
 
-static void become_pid1(const char *root, const char *cmdline, char **argv, int go)
+/* With all that is mounted in it. Nobody inside may write to it: root there owns the same files. */
+static void show(const char *directory)
+{
+        struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
+
+        TRY(mount(directory, directory + 1, NULL, MS_BIND | MS_REC, NULL));
+        TRY(mount_setattr(AT_FDCWD, directory + 1, AT_RECURSIVE, &read_only, sizeof(read_only)));
+}
+
+static void become_pid1(char **seen, const char *root, const char *cmdline, char **argv, int go)
 {
         char byte;
 
@@ -88,6 +99,8 @@ static void become_pid1(const char *root, const char *cmdline, char **argv, int 
         TRY(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
         TRY(mount(root, root, NULL, MS_BIND | MS_REC, NULL));
         TRY(chdir(root));
+        for (; strcmp(*seen, "--see") == 0; seen += 2)
+                show(seen[1]);
         TRY(mount("proc", "proc", "proc", 0, NULL));
         try_mount("sysfs", "sys");
         try_mount("cgroup2", "sys/fs/cgroup");
@@ -106,11 +119,17 @@ int main(int argc, char **argv)
 {
         int flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS |
                     CLONE_NEWIPC | CLONE_NEWCGROUP | SIGCHLD;
+        char **seen = argv + 1;
         int go[2], status;
         pid_t pid;
 
+        while (argc > 2 && strcmp(argv[1], "--see") == 0) {
+                argc -= 2;
+                argv += 2;
+        }
         if (argc < 4) {
-                fprintf(stderr, "Usage: ns-run ROOT CMDLINE-FILE PROGRAM [ARGUMENT...]\n");
+                fprintf(stderr, "Usage: ns-run [--see DIRECTORY]... ROOT CMDLINE-FILE PROGRAM "
+                                "[ARGUMENT...]\n");
                 return 2;
         }
         TRY(pipe2(go, O_CLOEXEC));
@@ -123,7 +142,7 @@ int main(int argc, char **argv)
         }
         if (pid == 0) {
                 (void)fd_close(go[1]);
-                become_pid1(argv[1], argv[2], argv + 3, go[0]);
+                become_pid1(seen, argv[1], argv[2], argv + 3, go[0]);
         }
         (void)fd_close(go[0]);
         write_map(pid, "uid_map");

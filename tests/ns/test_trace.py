@@ -29,7 +29,8 @@ class Trace(unittest.TestCase):
             self.assertEqual(result.end["dropped"], "0")
             steps = [s["name"] for s in spans if s.get("parentSpanId") ==
                      by_name(spans, "boot")["spanId"]]
-            for name in "mount /proc", "hostname", "loopback", "start tracer", "await receiver":
+            for name in ("mount /proc", "hostname", "loopback", "listen for spans", "start tracer",
+                         "await receiver"):
                 self.assertIn(name, steps)
 
     def test_failed_agent_is_an_error(self):
@@ -85,6 +86,70 @@ class Trace(unittest.TestCase):
             self.assertIn(f"TRACEPARENT={text}\n", result.console)
 
 
+class AgentSpans(unittest.TestCase):
+    POST = ["/bin/agent", "post", "500"]
+
+    def check_spans(self, guest, count=500):
+        work = [span for span in guest.spans() if span["name"] == "work"]
+        self.assertEqual(len({span["spanId"] for span in work}), count)
+        self.assertEqual({span["parentSpanId"] for span in work},
+                         {by_name(guest.spans(), "agent")["spanId"]})
+        self.assertEqual(guest.spans()[-1]["name"], "guest")
+
+    def test_spans_in_flight_when_the_agent_exits(self):
+        with Guest() as guest:
+            result = guest.run(self.POST, guest.start_forwarder())
+            guest.stop_forwarder()
+            self.assertEqual(result.end["code"], "0", result.console)
+            self.assertEqual(result.end["flush"], "delivered", result.console)
+            self.check_spans(guest)
+            check_trace(guest.spans())
+
+    def test_agent_that_need_not_wait_for_the_tracer(self):
+        with Guest() as guest:
+            result = guest.run(self.POST, guest.start_forwarder() + " rootspan.trace_require=no")
+            guest.stop_forwarder()
+            self.assertEqual(result.end["code"], "0", result.console)
+            self.check_spans(guest)
+
+    def test_other_traces_are_left_alone(self):
+        with Guest() as guest:
+            guest.run(self.POST, guest.start_forwarder() + " rootspan.adopt=no")
+            guest.stop_forwarder()
+            work = [span for span in guest.spans() if span["name"] == "work"]
+            self.assertEqual({span["traceId"] for span in work}, {b"anagent'sowntrac".hex()})
+
+    def test_tracer_that_is_replaced(self):
+        with Guest() as guest:
+            script = guest.script("script", TracerDies.KILL_TRACER + "exec agent post 100\n")
+            result = guest.run([script], guest.start_forwarder())
+            guest.stop_forwarder()
+            self.assertIn("The tracer ended, starting it again", result.console)
+            self.assertEqual(result.end["code"], "0", result.console)
+            self.check_spans(guest, 100)
+
+    def test_environment(self):
+        with Guest() as guest:
+            guest.run(["/bin/sh", "-c", "cat /proc/self/environ >/host/environ"],
+                      guest.start_forwarder(), environment={"OTEL_BSP_SCHEDULE_DELAY": "7"})
+            text = (guest.root / "host/environ").read_text()
+            found = dict(word.split("=", 1) for word in text.split("\0") if word)
+            self.assertEqual(found["OTEL_BSP_SCHEDULE_DELAY"], "7")
+            self.assertEqual(found["OTEL_EXPORTER_OTLP_ENDPOINT"], "http://127.0.0.1:4318")
+            self.assertEqual(found["OTEL_EXPORTER_OTLP_PROTOCOL"], "http/protobuf")
+            self.assertRegex(found["OTEL_EXPORTER_OTLP_HEADERS"],
+                             "^Authorization=Bearer%20[0-9a-f]{32}$")
+            self.assertRegex(found["OTEL_RESOURCE_ATTRIBUTES"],
+                             "^service.name=sh,host.id=[0-9a-f-]{36},host.name=[^,]+$")
+
+    def test_an_endpoint_of_ones_own_gets_no_token(self):
+        script = ["/bin/sh", "-c", "echo HEADERS=$OTEL_EXPORTER_OTLP_HEADERS."]
+        with Guest() as guest:
+            result = guest.run(script, guest.start_forwarder(),
+                               environment={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://10.0.0.1:4318"})
+            self.assertIn("HEADERS=.\n", result.console)
+
+
 class Unreachable(unittest.TestCase):
     CMDLINE = ("rootspan.trace=static rootspan.trace_endpoint=unix:/host/v.sock_10240 "
                "rootspan.trace_connect_timeout=300ms")
@@ -138,9 +203,11 @@ class Unreachable(unittest.TestCase):
 
 
 class TracerDies(unittest.TestCase):
+    # The process is there until init has reaped it and gone on.
     KILL_TRACER = """
         for pid in $(ls /proc | grep '^[0-9]'); do
-                grep -q rootspan-tracer /proc/$pid/cmdline 2>/dev/null && kill -KILL $pid
+                grep -q rootspan-tracer /proc/$pid/cmdline 2>/dev/null && kill -KILL $pid &&
+                        while [ -e /proc/$pid ]; do :; done
         done
         """
 

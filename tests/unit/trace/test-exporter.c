@@ -75,7 +75,7 @@ static void fixture_init(Fixture *f, const HostTurn *script, bool listens)
         fake_host_init(&f->host, &f->loop, script);
         if (listens)
                 fake_host_listen(&f->host);
-        assert_int_equal(span_store_new(4 * 1024 * 1024, &f->store), 0);
+        assert_int_equal(span_store_new(4 * 1024 * 1024, 0, &f->store), 0);
         assert_int_equal(exporter_new(&f->loop, f->store, &f->host.address, &events, f,
                                       &f->exporter),
                          0);
@@ -92,7 +92,8 @@ static void fixture_done(Fixture *f)
 /* To the exporter a piece is just bytes, so one letter will do. */
 static void add(Fixture *f, const char *piece)
 {
-        assert_int_equal(span_store_add(f->store, (const uint8_t *)piece, strlen(piece), 1), 0);
+        assert_int_equal(span_store_add(f->store, LANE_GUEST, (const uint8_t *)piece, strlen(piece),
+                                        1), 0);
         exporter_kick(f->exporter);
 }
 
@@ -446,6 +447,47 @@ static void test_batches_are_limited(void **state)
         fixture_done(&f);
 }
 
+/* What one piece has done costs the others nothing, unless nothing at all is welcome. */
+static void test_only_the_piece_at_fault_is_dropped(void **state)
+{
+        static const struct {
+                HostTurn script[HOST_SCRIPT_MAX];
+                const char *bodies;
+                uint64_t sent;
+        } cases[] = {
+                {{{HOST_ANSWERS, STATUS("503")}, {HOST_ANSWERS, STATUS("400")}, {HOST_ANSWERS, OK},
+                  {HOST_ANSWERS, STATUS("400")}, {HOST_ANSWERS, STATUS("503")}, {HOST_ANSWERS, OK}},
+                 "a|abcd|a|b|c|c|d|", 3},
+                {{{HOST_ANSWERS, STATUS("503")}, {HOST_ANSWERS, STATUS("413")}, {HOST_ANSWERS, OK}},
+                 "a|abcd|a|b|c|d|", 4},
+                {{{HOST_ANSWERS, STATUS("503")}, {HOST_ANSWERS, STATUS("404")}, {HOST_ANSWERS, OK}},
+                 "a|abcd|", 0},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                SpanCounts counts;
+                Fixture f;
+
+                fixture_init(&f, cases[i].script, true);
+                for (const char *piece = "a\0b\0c\0d\0"; *piece; piece += 2)
+                        add(&f, piece);
+                drain(&f, PATIENCE);
+                assert_string_equal(fake_host_bodies(&f.host), cases[i].bodies);
+                counts = span_store_counts(f.store);
+                assert_int_equal(counts.sent, cases[i].sent);
+                assert_int_equal(counts.by_cause[DROP_REFUSED], 4 - cases[i].sent);
+                assert_int_equal(counts.held, 0);
+
+                /* Later ones are under no suspicion. */
+                add(&f, "e");
+                add(&f, "f");
+                add(&f, "g");
+                drain(&f, PATIENCE);
+                assert_non_null(strstr(fake_host_bodies(&f.host), "|e|fg|"));
+                fixture_done(&f);
+        }
+}
+
 /* After one drain another: how the tracer sends the root span. */
 static void test_drains_in_a_row(void **state)
 {
@@ -483,6 +525,7 @@ int main(void)
                 UNIT_TEST(test_drain_shortens_the_waits),
                 UNIT_TEST(test_large_requests),
                 UNIT_TEST(test_batches_are_limited),
+                UNIT_TEST(test_only_the_piece_at_fault_is_dropped),
                 UNIT_TEST(test_drains_in_a_row),
         };
 

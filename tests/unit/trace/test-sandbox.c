@@ -13,6 +13,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -73,6 +74,11 @@ static void try_datagram_socket(void)
 static void try_listen(void)
 {
         (void)listen(-1, 1);
+}
+
+static void try_bind(void)
+{
+        (void)bind(-1, NULL, 0);
 }
 
 static void try_ptrace(void)
@@ -143,6 +149,7 @@ static void test_forbidden(void **state)
                 {"inet socket", try_inet_socket},
                 {"datagram socket", try_datagram_socket},
                 {"listen", try_listen},
+                {"bind", try_bind},
                 {"ptrace", try_ptrace},
                 {"execve", try_execve},
                 {"clone", try_fork},
@@ -187,6 +194,49 @@ static void use_what_is_needed(void)
         fd_close(fd);
         log_setup("test-sandbox", -1, LOG_FORMAT_PLAIN, LOG_LEVEL_DEBUG);
         log_error_errno(-EIO, "A line of %s", "log");
+}
+
+/* What the receiver does with a socket that listened before, and with a client's. */
+static void receive_from_a_client(int listening)
+{
+        char byte;
+        int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd < 0)
+                _exit(4);
+        if (recv(fd, &byte, 1, 0) != 1 || send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
+                _exit(5);
+        fd_close(fd);
+}
+
+static void test_receiver(void **state)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX}; /* without a name, it gets one */
+        socklen_t n = sizeof(sa_family_t);
+        int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), client, status;
+        char byte = 'x';
+        pid_t pid;
+
+        assert_int_equal(bind(listening, (struct sockaddr *)&address, n), 0);
+        assert_int_equal(listen(listening, 1), 0);
+        n = sizeof(address);
+        assert_int_equal(getsockname(listening, (struct sockaddr *)&address, &n), 0);
+        client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(client, (struct sockaddr *)&address, n), 0);
+        assert_int_equal(send(client, &byte, 1, 0), 1);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                if (sandbox_enter(ADDRESS_VSOCK) < 0)
+                        _exit(99);
+                receive_from_a_client(listening);
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        assert_int_equal(recv(client, &byte, 1, 0), 1);
+        fd_close(client);
+        fd_close(listening);
 }
 
 static void test_allowed(void **state)
@@ -307,6 +357,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 UNIT_TEST(test_forbidden),
                 UNIT_TEST(test_allowed),
+                UNIT_TEST(test_receiver),
                 UNIT_TEST(test_socket_by_endpoint),
                 UNIT_TEST(test_credentials),
                 UNIT_TEST(test_user_namespace),

@@ -7,7 +7,7 @@
 
 static void add(SpanStore *store, const char *text, size_t spans)
 {
-        assert_int_equal(span_store_add(store, (const uint8_t *)text, strlen(text), spans), 0);
+        assert_int_equal(span_store_add(store, LANE_GUEST, (const uint8_t *)text, strlen(text), spans), 0);
 }
 
 static void assert_counts(const SpanStore *store, uint64_t held, uint64_t sent, uint64_t dropped)
@@ -35,7 +35,7 @@ static void test_empty(void **state)
         _cleanup_(span_store_freep) SpanStore *store = NULL;
         SpanBatch batch;
 
-        assert_int_equal(span_store_new(1000, &store), 0);
+        assert_int_equal(span_store_new(1000, 100, &store), 0);
         batch = span_store_peek(store, 100, 100);
         assert_int_equal(batch.pieces, 0);
         assert_counts(store, 0, 0, 0);
@@ -47,7 +47,7 @@ static void test_order_and_commit(void **state)
         _cleanup_(span_store_freep) SpanStore *store = NULL;
         SpanBatch batch;
 
-        assert_int_equal(span_store_new(1000, &store), 0);
+        assert_int_equal(span_store_new(1000, 100, &store), 0);
         add(store, "one", 1);
         add(store, "two", 2);
         add(store, "three", 3);
@@ -83,7 +83,7 @@ static void test_limits_of_a_batch(void **state)
         _cleanup_(span_store_freep) SpanStore *store = NULL;
         SpanBatch batch;
 
-        assert_int_equal(span_store_new(1000, &store), 0);
+        assert_int_equal(span_store_new(1000, 100, &store), 0);
         add(store, "0123456789", 10);
         add(store, "a", 1);
         add(store, "b", 1);
@@ -108,20 +108,44 @@ static void test_full(void **state)
         uint8_t large[600] = {0};
         SpanBatch batch;
 
-        assert_int_equal(span_store_new(1000, &store), 0);
-        assert_int_equal(span_store_add(store, large, sizeof(large), 2), 0);
-        assert_int_equal(span_store_add(store, large, sizeof(large), 3), -ENOBUFS);
+        assert_int_equal(span_store_new(1000, 100, &store), 0);
+        assert_int_equal(span_store_add(store, LANE_GUEST, large, sizeof(large), 2), 0);
+        assert_int_equal(span_store_add(store, LANE_GUEST, large, sizeof(large), 3), -ENOBUFS);
         assert_counts(store, 2, 0, 3);
         assert_int_equal(span_store_counts(store).by_cause[DROP_FULL], 3);
-        assert_in_range(span_store_room(store), 1, sizeof(large));
+        assert_in_range(span_store_room(store, LANE_GUEST), 1, sizeof(large));
 
         /* What is smaller may still fit, and a commit makes room again. */
-        assert_int_equal(span_store_add(store, large, 1, 1), 0);
+        assert_int_equal(span_store_add(store, LANE_GUEST, large, 1, 1), 0);
         batch = span_store_peek(store, SIZE_MAX, SIZE_MAX);
         span_store_commit(store, &batch, 0);
-        assert_int_equal(span_store_add(store, large, sizeof(large), 3), 0);
+        assert_int_equal(span_store_add(store, LANE_GUEST, large, sizeof(large), 3), 0);
         assert_counts(store, 3, 3, 3);
-        assert_int_equal(span_store_add(store, large, SIZE_MAX, 1), -ENOBUFS);
+        assert_int_equal(span_store_add(store, LANE_GUEST, large, SIZE_MAX, 1), -ENOBUFS);
+}
+
+/* The guest's own spans find room when programs have taken all that is theirs, and go first. */
+static void test_lanes(void **state)
+{
+        _cleanup_(span_store_freep) SpanStore *store = NULL;
+        uint8_t large[600] = {0};
+        SpanBatch programs, guest;
+
+        assert_int_equal(span_store_new(1000, 300, &store), 0);
+        assert_int_equal(span_store_add(store, LANE_PROGRAMS, large, sizeof(large), 5), 0);
+        assert_int_equal(span_store_add(store, LANE_PROGRAMS, large, 200, 1), -ENOBUFS);
+        assert_in_range(span_store_room(store, LANE_PROGRAMS), 1, 100);
+        programs = span_store_peek(store, SIZE_MAX, SIZE_MAX);
+        assert_int_equal(programs.spans, 5);
+
+        assert_int_equal(span_store_add(store, LANE_GUEST, large, 200, 2), 0);
+        guest = span_store_peek(store, SIZE_MAX, SIZE_MAX);
+        assert_int_equal(guest.spans, 2);
+        /* A batch that was picked before is not disturbed. */
+        span_store_commit(store, &programs, 0);
+        assert_counts(store, 2, 5, 1);
+        span_store_commit(store, &guest, 0);
+        assert_counts(store, 0, 7, 1);
 }
 
 static void test_tiny_pieces_are_bounded(void **state)
@@ -129,8 +153,8 @@ static void test_tiny_pieces_are_bounded(void **state)
         _cleanup_(span_store_freep) SpanStore *store = NULL;
         size_t n = 0;
 
-        assert_int_equal(span_store_new(1000, &store), 0);
-        while (span_store_add(store, (const uint8_t *)"x", 1, 1) == 0)
+        assert_int_equal(span_store_new(1000, 100, &store), 0);
+        while (span_store_add(store, LANE_GUEST, (const uint8_t *)"x", 1, 1) == 0)
                 assert_in_range(++n, 1, 100);
 }
 
@@ -141,6 +165,7 @@ int main(void)
                 UNIT_TEST(test_order_and_commit),
                 UNIT_TEST(test_limits_of_a_batch),
                 UNIT_TEST(test_full),
+                UNIT_TEST(test_lanes),
                 UNIT_TEST(test_tiny_pieces_are_bounded),
         };
 
