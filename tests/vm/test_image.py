@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import unittest
 
+import kata
 from spans import attributes, by_name, check_trace, times
 from vmguest import Host, find_kernel, make_image
 
@@ -66,21 +67,8 @@ Type=oneshot
 ExecStart=/bin/false
 """,
     f"etc/systemd/system/{UNIT}.d/impatient.conf": "[Service]\nWatchdogSec=6\n",
-    # As Kata's own, in what matters. The drop-in is put on it.
-    "etc/systemd/system/kata-agent.service": """
-[Unit]
-FailureAction=poweroff
-[Service]
-Type=simple
-StandardOutput=tty
-ExecStart=/usr/bin/kata-agent
-ExecStop=/bin/sync ; /usr/bin/systemctl --force poweroff
-""",
-    "etc/systemd/system/kata-containers.target": """
-[Unit]
-Requires=basic.target kata-agent.service
-AllowIsolate=yes
-""",
+    "etc/systemd/system/kata-agent.service": kata.AGENT_UNIT,
+    "etc/systemd/system/kata-containers.target": kata.TARGET,
 }
 
 
@@ -211,8 +199,11 @@ class Image(unittest.TestCase):
         by_name(spans, "basic.target")
 
     def test_watchdog(self):
-        """rootspan-init is stopped, and nobody but systemd could end this VM."""
+        """rootspan-init is stopped, and nobody but systemd could end this VM. It is the forwarder
+        that ends the root span."""
         self.assertEqual(self.run_guest("freeze"), [])
+        spans, = self.traces()
+        self.assertEqual(attributes(by_name(spans, "guest"))["rootspan.reason"], "vm-lost")
 
 
 if __name__ == "__main__":
