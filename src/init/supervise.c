@@ -47,6 +47,7 @@ typedef struct Supervisor {
         Ending *ending;
         int signal_fd;
         bool traced; /* from boot on: static mode */
+        bool asked_to_stop; /* by a signal, in whatever state */
         LifeState state;
         nsec_t deadline; /* of @state */
         pid_t agent;
@@ -311,16 +312,18 @@ static int do_flush_again(Supervisor *s)
         return NO_EVENT;
 }
 
+/* A host that has asked for the end is not waited for to bring it. */
 static bool guest_ends_vm(const Supervisor *s)
 {
+        if (s->asked_to_stop)
+                return true;
         switch ((OnAgentExit)s->config->on_agent_exit) {
         case ON_AGENT_EXIT_END:
                 return true;
         case ON_AGENT_EXIT_WAIT:
                 return false;
         case ON_AGENT_EXIT_AUTO:
-                return s->traced || !ending_is_success(s->ending) ||
-                       s->ending->reason != END_AGENT_EXIT;
+                return s->traced || !ending_is_success(s->ending);
         }
         return true;
 }
@@ -441,10 +444,12 @@ static void on_signals(Supervisor *s)
         ssize_t n = read(s->signal_fd, infos, sizeof(infos));
 
         for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(*infos); i++) {
-                if (infos[i].ssi_signo == SIGCHLD)
+                if (infos[i].ssi_signo == SIGCHLD) {
                         s->more_to_reap = true;
-                else
+                } else {
+                        s->asked_to_stop = true;
                         dispatch(s, LIFE_ON_STOP);
+                }
         }
 }
 

@@ -1,7 +1,6 @@
 """What goes wrong around PID 1, and that it neither hangs nor tells a lie at its end."""
 
 import os
-import os
 import signal
 import socket
 import sys
@@ -46,6 +45,18 @@ class BadTracer(unittest.TestCase):
             self.assertEqual(result.end["flush"], "unreachable", result.console)
             self.assertEqual(result.end["code"], "7")
             self.assertNotIn("killing them", result.console)
+
+    def test_stop_request_over_the_last_spans(self):
+        """The host that asks is the one that would have been waited for."""
+        with Guest() as guest:
+            self.prepare(guest, "mute")
+            agent = guest.script("script", """
+                (trap '' HUP
+                while kill -0 $$; do :; done 2>/dev/null
+                kill -TERM 1) &
+                """)
+            result = guest.run([agent], TRACED + " rootspan.on_agent_exit=wait")
+            self.assertEqual(result.end.get("reason"), "agent-exit", result.console)
 
     def test_garbage_is_passed_over(self):
         result = self.run_with("garbage", FOREVER)
