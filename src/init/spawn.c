@@ -53,10 +53,10 @@ static int exec_child(const SpawnOptions *options)
                 return error;
         if (pass_fds(options) < 0)
                 return errno;
-        if (options->new_session) {
+        if (options->new_session)
                 (void)setsid();
+        if (options->own_terminal)
                 (void)ioctl(STDIN_FILENO, TIOCSCTTY, 0); /* there may be no terminal */
-        }
         if (options->oom_score)
                 (void)file_write("/proc/self/oom_score_adj", options->oom_score); /* best effort */
         (void)sigemptyset(&none);

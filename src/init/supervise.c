@@ -179,7 +179,8 @@ static int do_start_agent(Supervisor *s)
                                   .envp = environment.variables,
                                   .oom_score = AGENT_OOM_SCORE,
                                   .pid1 = s->config->agent_pid1,
-                                  .new_session = true},
+                                  .new_session = true,
+                                  .own_terminal = true},
                   &s->agent);
         if (s->traced && s->tracer.starts == 0) {
                 (void)start_tracer(s); /* not required, and its failure was logged */

@@ -75,7 +75,8 @@ class Static(Guest):
         script = "; ".join((
             "sed 's/^/mount: /' /proc/mounts", "sed 's/^/module: /' /proc/modules",
             "sed 's/^/lo: /' /sys/class/net/lo/flags", 'echo "host: $(hostname)"',
-            'echo "files: $(ulimit -n)"', 'echo "span: $TRACEPARENT"'))
+            'echo "files: $(ulimit -n)"', 'echo "span: $TRACEPARENT"',
+            "sed 's/^/stat: /' /proc/$$/stat"))
         end = self.run_guest(["/bin/sh", "-c", script], options=["--hostname", "guest-1"])
         self.assertEqual((end["reason"], end["code"]), ("agent-exit", "0"))
 
@@ -90,6 +91,7 @@ class Static(Guest):
 
         self.assertEqual(self.said("host"), ["guest-1"])
         self.assertEqual(self.said("files"), ["1048576"])
+        self.assertNotEqual([line.split()[6] for line in self.said("stat")], ["0"], "no terminal")
         self.assertEqual([int(flags, 16) & 1 for flags in self.said("lo")], [1], "lo is not up")
         loaded = [line.split()[0] for line in self.said("module")]
         steps = [span["name"] for span in spans]
