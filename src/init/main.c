@@ -224,12 +224,10 @@ static void run(const Role *role, char **argv, nsec_t start, int signal_fd, Boot
         log_report(&report);
         if (!address_is_set(&config->notify_socket))
                 (void)vmm_find_address(&config->notify_socket); /* most machines have none */
-        if (report.fatal) { /* which the VMM is told, too */
+        if (report.fatal)
                 ending->reason = END_CONFIG_ERROR;
-                return;
-        }
-        r = role->boot(config, log);
-        if (r < 0)
+        r = role->boot(config, log); /* even so: it takes modules to tell the VMM */
+        if (r < 0 || report.fatal)
                 return;
         r = guest_trace_begin(&trace, config_is_collated(config) ? &config->traceparent : NULL,
                               start);
