@@ -28,7 +28,7 @@
 enum {
         TRACER_STARTS_MAX = 4,   /* then a guest goes on without */
         REAP_BURST = 512,        /* children reaped before other descriptors get their turn */
-        LINK_BURST = 16,         /* records read likewise */
+        LINK_BURST = 512,        /* records read likewise; more than the link holds */
         SIGNAL_BURST = 4,        /* as many as there are that we wait for */
         KILL_TIMEOUT_MSEC = 500, /* for a killed agent to be gone */
         NOTIFY_TIMEOUT_MSEC = 2000,
@@ -414,6 +414,50 @@ static void on_agent_exit(Supervisor *s, int status, const struct rusage *usage)
         dispatch(s, LIFE_ON_AGENT_EXIT);
 }
 
+static void on_record(Supervisor *s, const LinkRecord *record)
+{
+        if (record->type == LINK_ACKED) {
+                dispatch(s, LIFE_ON_ACKED);
+        } else if (record->type == LINK_FAILED) {
+                s->trace_error = record->failed.error;
+                s->trace_http_status = record->failed.http_status;
+        } else if (record->type == LINK_FLUSHED && s->state == LIFE_FLUSH) {
+                s->ending->flush_outcome = record->flushed.outcome;
+                s->ending->spans_sent = record->flushed.spans_sent;
+                s->ending->spans_dropped = record->flushed.spans_dropped;
+                dispatch(s, LIFE_ON_FLUSHED);
+        }
+}
+
+static void read_link(Supervisor *s)
+{
+        LinkRecord record;
+
+        for (int i = 0; i < LINK_BURST && s->tracer.link >= 0; i++) {
+                int r = tracer_receive(&s->tracer, &record);
+
+                if (r == TRACER_E_NONE)
+                        return;
+                if (r == TRACER_E_GONE) {
+                        if (s->tracer.pid > 0) /* of no use without a link, should it live on */
+                                (void)kill(s->tracer.pid, SIGKILL);
+                        return; /* the reaper goes on with it */
+                }
+                if (r == TRACER_E_BAD)
+                        log_debug("The tracer sent what is no record, ignored");
+                else
+                        on_record(s, &record);
+        }
+}
+
+static void on_tracer_exit(Supervisor *s)
+{
+        s->tracer.pid = 0;
+        read_link(s); /* its last words may have come since we looked */
+        tracer_done(&s->tracer);
+        dispatch(s, LIFE_ON_TRACER_EXIT);
+}
+
 /* The only place that waits for children before the shutdown. */
 static void reap(Supervisor *s)
 {
@@ -428,9 +472,7 @@ static void reap(Supervisor *s)
                 if (pid == s->agent && s->ending->agent_end == 0) {
                         on_agent_exit(s, status, &usage);
                 } else if (pid == s->tracer.pid) {
-                        s->tracer.pid = 0;
-                        tracer_done(&s->tracer);
-                        dispatch(s, LIFE_ON_TRACER_EXIT);
+                        on_tracer_exit(s);
                 } else if (pid == s->teller) {
                         s->teller = 0;
                         if (s->state == LIFE_FLUSH)
@@ -454,42 +496,11 @@ static void on_signals(Supervisor *s)
         }
 }
 
-static void on_record(Supervisor *s, const LinkRecord *record)
-{
-        if (record->type == LINK_ACKED) {
-                dispatch(s, LIFE_ON_ACKED);
-        } else if (record->type == LINK_FAILED) {
-                s->trace_error = record->failed.error;
-                s->trace_http_status = record->failed.http_status;
-        } else if (record->type == LINK_FLUSHED && s->state == LIFE_FLUSH) {
-                s->ending->flush_outcome = record->flushed.outcome;
-                s->ending->spans_sent = record->flushed.spans_sent;
-                s->ending->spans_dropped = record->flushed.spans_dropped;
-                dispatch(s, LIFE_ON_FLUSHED);
-        }
-}
-
 static void on_link(Supervisor *s, short revents)
 {
-        LinkRecord record;
-
         if ((revents & POLLOUT) && s->flush_unsent)
                 send_flush(s);
-        for (int i = 0; i < LINK_BURST && s->tracer.link >= 0; i++) {
-                int r = tracer_receive(&s->tracer, &record);
-
-                if (r == TRACER_E_NONE)
-                        return;
-                if (r == TRACER_E_GONE) {
-                        if (s->tracer.pid > 0) /* of no use without a link, should it live on */
-                                (void)kill(s->tracer.pid, SIGKILL);
-                        return; /* the reaper goes on with it */
-                }
-                if (r == TRACER_E_BAD)
-                        log_debug("The tracer sent what is no record, ignored");
-                else
-                        on_record(s, &record);
-        }
+        read_link(s);
 }
 
 /* What took longer than it may is not waited for, but said. */
