@@ -37,7 +37,7 @@
 enum {
         EXIT_USAGE = 2,
         EXIT_CODE_OWN = 125,
-        CONSOLE_TIMEOUT_MSEC = 100,
+        CONSOLE_TIMEOUT_MSEC = 50,
         SIGNALS_MAX = 64, /* the kernel's _NSIG */
 };
 

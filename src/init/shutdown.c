@@ -22,9 +22,10 @@
 #include "init/mountinfo.h"
 #include "init/vmm.h"
 
-/* What each step gets even when the budget is used up. */
+/* What each step gets even when the budget is used up: with what the last line may take, less than
+ * half a second in all. */
 #define KILL_MIN (100 * NSEC_PER_MSEC)
-#define NOTIFY_MIN (100 * NSEC_PER_MSEC)
+#define NOTIFY_MIN (50 * NSEC_PER_MSEC)
 #define SYNC_MIN (200 * NSEC_PER_MSEC)
 
 /* The inode of /proc/self/ns/pid in the first PID namespace: PROC_PID_INIT_INO of the kernel. */
