@@ -36,7 +36,6 @@
 
 enum {
         EXIT_USAGE = 2,
-        EXIT_CODE_OWN = 125,
         CONSOLE_TIMEOUT_MSEC = 50,
         SIGNALS_MAX = 64, /* the kernel's _NSIG */
 };
@@ -253,7 +252,7 @@ static void run(const Role *role, char **argv, nsec_t start, int signal_fd, Boot
 int main(int argc, char **argv)
 {
         static Config config;
-        static Ending ending = {.reason = END_INIT_FAULT, .exit_code = EXIT_CODE_OWN};
+        static Ending ending = {.reason = END_INIT_FAULT, .exit_code = ENDING_CODE_OWN};
         static BootLog log;
         const Role *role = &role_pid1;
         nsec_t start = clock_boottime(), end_start;

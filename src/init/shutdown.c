@@ -139,6 +139,9 @@ static void unmount_all(int signal_fd, nsec_t deadline)
                 return;
         }
         unmount_plan(text, &plan);
+        if (plan.truncated)
+                log_warning("There are more than %d mounts, the latest are left",
+                            UNMOUNT_ACTIONS_MAX);
         for (size_t i = 0; i < plan.n; i++)
                 if (run_in_child(signal_fd, half_way(deadline), run_unmount, &plan.actions[i]) < 0)
                         log_warning("Could not unmount %s in time, going on",

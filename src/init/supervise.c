@@ -32,7 +32,6 @@ enum {
         SIGNAL_BURST = 4,        /* as many as there are that we wait for */
         KILL_TIMEOUT_MSEC = 500, /* for a killed agent to be gone */
         NOTIFY_TIMEOUT_MSEC = 2000,
-        EXIT_CODE_OWN = 125,     /* the agent never ran, for a reason of ours */
 };
 
 /* As Kata's units have it. PID 1 needs no score: the kernel never kills it for memory. */
@@ -242,7 +241,7 @@ static int do_give_up(Supervisor *s)
                   endpoint, (unsigned long long)(s->config->trace_connect_timeout / NSEC_PER_MSEC),
                   cause);
         s->ending->reason = END_TRACE_UNREACHABLE;
-        s->ending->exit_code = EXIT_CODE_OWN;
+        s->ending->exit_code = ENDING_CODE_OWN;
         s->ending->flushed = true;
         s->ending->flush_outcome = FLUSH_UNREACHABLE;
         s->ending->agent_end = clock_boottime();
@@ -289,7 +288,7 @@ static int do_flush(Supervisor *s)
         ending->agent_end = clock_boottime();
         if (!ending->agent_ran && ending->reason != END_AGENT_START_FAILURE) {
                 ending->reason = END_STOP_REQUEST;
-                ending->exit_code = EXIT_CODE_OWN;
+                ending->exit_code = ENDING_CODE_OWN;
         }
         if (!s->traced)
                 return LIFE_ON_FLUSHED;
