@@ -138,10 +138,13 @@ class Static(Guest):
         self.assertRegex(self.console, r"(?m)^rootspan: .*/usr/bin/none.*No such file or directory")
 
     def test_agent_that_calls_reboot_as_pid_1(self):
-        """It ends its namespaces, and the trace still gets out."""
-        end = self.run_guest(["/bin/sh", "-c", 'echo "pid: $$"; poweroff -f'],
-                             ["agent_pid1=yes"])
+        """And makes its own mounts: it ends its namespaces, and the trace still gets out."""
+        script = ('echo "pid: $$"; mount -t proc proc /proc && mount -t sysfs sysfs /sys && '
+                  "mount -t tmpfs run /run && mount -t cgroup2 cgroup2 /sys/fs/cgroup && "
+                  'echo "mounts: made"; poweroff -f')
+        end = self.run_guest(["/bin/sh", "-c", script], ["agent_pid1=yes"])
         self.assertEqual(self.said("pid"), ["1"])
+        self.assertEqual(self.said("mounts"), ["made"])
         spans = self.host.spans()
         check_trace(spans)
         self.assertEqual(attributes(by_name(spans, "agent"))["process.exit.code"], 0)
