@@ -141,6 +141,13 @@ class Inheritance(unittest.TestCase):
             guest.run([AGENT, "inherited", "/host/inherited"], cmdline)
             self.assertEqual((guest.root / "host/inherited").read_text(), self.EXPECTED)
 
+    def test_environment(self):
+        with Guest() as guest:
+            agent = guest.script("script", "echo $V0 $V199\n")
+            variables = {f"V{i}": str(i) for i in range(200)}
+            result = guest.run([agent], END, environment=variables)
+            self.assertIn("0 199\n", result.console)
+
     def test_ignored_signals(self):
         self.check('exec /bin/agent deaf /sbin/init "$@"', "")
 
