@@ -12,8 +12,9 @@ typedef struct SpawnOptions {
         const int *pass_fds; /* become descriptors SPAWN_PASS_FD and up of the process */
         size_t n_pass_fds;   /* at most SPAWN_PASS_MAX */
         const char *oom_score; /* for /proc/self/oom_score_adj, NULL to inherit ours */
-        bool pid1;        /* PID 1 of PID and mount namespaces of its own, with their /proc */
-        bool new_session; /* a session of its own, with descriptor 0 as its terminal if it is one */
+        bool pid1;         /* PID 1 of PID and mount namespaces of its own, with their /proc */
+        bool new_session;  /* a session of its own */
+        bool own_terminal; /* which descriptor 0, if it is a terminal, then belongs to */
 } SpawnOptions;
 
 enum {
