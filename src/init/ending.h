@@ -21,6 +21,8 @@ typedef enum EndReason {
         END_INIT_FAULT,        /* something the guest cannot do without failed */
 } EndReason;
 
+enum { ENDING_CODE_OWN = 125 }; /* the exit code when the agent never ran, for a reason of ours */
+
 typedef struct Ending {
         EndReason reason;
         bool agent_ran;

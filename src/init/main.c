@@ -36,8 +36,7 @@
 
 enum {
         EXIT_USAGE = 2,
-        EXIT_CODE_OWN = 125,
-        CONSOLE_TIMEOUT_MSEC = 100,
+        CONSOLE_TIMEOUT_MSEC = 50,
         SIGNALS_MAX = 64, /* the kernel's _NSIG */
 };
 
@@ -224,12 +223,10 @@ static void run(const Role *role, char **argv, nsec_t start, int signal_fd, Boot
         log_report(&report);
         if (!address_is_set(&config->notify_socket))
                 (void)vmm_find_address(&config->notify_socket); /* most machines have none */
-        if (report.fatal) { /* which the VMM is told, too */
+        if (report.fatal)
                 ending->reason = END_CONFIG_ERROR;
-                return;
-        }
-        r = role->boot(config, log);
-        if (r < 0)
+        r = role->boot(config, log); /* even so: it takes modules to tell the VMM */
+        if (r < 0 || report.fatal)
                 return;
         r = guest_trace_begin(&trace, config_is_collated(config) ? &config->traceparent : NULL,
                               start);
@@ -255,7 +252,7 @@ static void run(const Role *role, char **argv, nsec_t start, int signal_fd, Boot
 int main(int argc, char **argv)
 {
         static Config config;
-        static Ending ending = {.reason = END_INIT_FAULT, .exit_code = EXIT_CODE_OWN};
+        static Ending ending = {.reason = END_INIT_FAULT, .exit_code = ENDING_CODE_OWN};
         static BootLog log;
         const Role *role = &role_pid1;
         nsec_t start = clock_boottime(), end_start;
