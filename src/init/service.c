@@ -157,7 +157,8 @@ static pid_t tell_past(const GuestTrace *trace, Tracer *tracer)
                                   .new_session = true},
                   &pid);
         if (r < 0) {
-                log_warning_errno(r, "Cannot start %s: systemd's boot is not traced", REPORTER_PATH);
+                log_warning_errno(r, "Cannot start %s, systemd's boot is not traced",
+                                  REPORTER_PATH);
                 return 0;
         }
         return pid;

@@ -124,8 +124,7 @@ static int tell_phases(Teller *teller)
                 "InitRDTimestampMonotonic", "UserspaceTimestampMonotonic",
                 "FinishTimestampMonotonic",
         };
-        nsec_t times[ARRAY_SIZE(properties)];
-        struct timespec now;
+        nsec_t times[ARRAY_SIZE(properties)], now;
         BootTimes boot;
 
         for (size_t i = 0; i < ARRAY_SIZE(properties); i++) {
@@ -135,14 +134,13 @@ static int tell_phases(Teller *teller)
                         return r;
         }
         boot = (BootTimes){.initrd = times[0], .userspace = times[1], .finish = times[2]};
-        (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
+        now = clock_boottime() - teller->monotonic_offset;
         for (BootPhase phase = 0; phase < BOOT_PHASES_N; phase++) {
-                nsec_t now_nsec = (nsec_t)now.tv_sec * NSEC_PER_SEC + (nsec_t)now.tv_nsec;
                 LinkRecord record;
                 Interval interval;
                 int r;
 
-                if (!boot_phase_interval(&boot, phase, now_nsec, &interval))
+                if (!boot_phase_interval(&boot, phase, now, &interval))
                         continue;
                 r = fill_span(teller, boot_phase_name(phase), teller->options->parent.span_id,
                               &interval, &record);
@@ -319,7 +317,7 @@ int boot_spans(const BootSpans *options)
         r = await_boot(&teller);
         if (r < 0)
                 return r;
-        (void)clock_gettime(CLOCK_MONOTONIC, &monotonic);
+        (void)clock_gettime(CLOCK_MONOTONIC, &monotonic); /* cannot fail */
         teller.monotonic_offset = clock_boottime() - (nsec_t)monotonic.tv_sec * NSEC_PER_SEC -
                                   (nsec_t)monotonic.tv_nsec;
         r = tell_phases(&teller);

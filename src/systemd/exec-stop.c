@@ -53,7 +53,7 @@ static void end_life(pid_t pid)
 
         if (main_process.fd < 0)
                 return; /* it is gone */
-        (void)kill(pid, SIGTERM); /* cannot be another's: systemd has not reaped it */
+        (void)pidfd_send_signal(main_process.fd, SIGTERM, NULL, 0); /* it may be gone now, too */
         while (poll(&main_process, 1, -1) < 0 && errno == EINTR)
                 ;
         (void)fd_close(main_process.fd);

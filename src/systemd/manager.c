@@ -61,8 +61,9 @@ int manager_open(nsec_t timeout, sd_bus **ret)
 
 int manager_call(sd_bus *bus, const char *method)
 {
-        return MIN(sd_bus_call_method(bus, SERVICE, MANAGER_PATH, MANAGER, method, NULL, NULL, NULL),
-                   0);
+        int r = sd_bus_call_method(bus, SERVICE, MANAGER_PATH, MANAGER, method, NULL, NULL, NULL);
+
+        return MIN(r, 0);
 }
 
 int manager_get_time(sd_bus *bus, const char *unit, const char *property, nsec_t *ret)
