@@ -5,18 +5,20 @@ Most boot an image that is stripped as Kata's are, which takes half the time.
 
 import os
 import pathlib
+import re
 import shutil
 import unittest
 
 import kata
 from spans import attributes, by_name, check_trace, times
-from vmguest import Host, find_kernel, make_image
+from vmguest import SOURCE, Host, find_kernel, make_image
 
 STATUS_ERROR = 2
 BOOT_SECONDS = 90  # emulated, on a machine that does other things too
 # Deadlines that a real guest needs and a slow emulated one must not run into.
 SETTINGS = ["trace_connect_timeout=60s", "flush_timeout=60s", "end_timeout=120s"]
 UNIT = "rootspan-init.service"
+VM_SOCKET = "rootspan-forwarder@run-vm-v.sock.socket"
 
 # Each life of the agent does one of the deeds on the kernel command line, in their order, once the
 # boot is complete.
@@ -29,6 +31,10 @@ case $deed in
   [0-9]*) exit "$deed" ;;
   freeze) kill -STOP "$PPID" ;;
   poweroff) systemctl --no-block poweroff ;;
+  look) systemctl start rootspan-forwarder.socket rootspan-forwarder.service
+    systemctl is-active rootspan-forwarder.socket rootspan-forwarder.service | xargs echo "host:"
+    cat /var/lib/rootspan-vm/*/traces.jsonl
+    exit ;;
   restart|stop) systemctl --no-block "$deed" "$(word unit)" ;;
 esac
 exec sleep 1000
@@ -67,6 +73,12 @@ Type=oneshot
 ExecStart=/bin/false
 """,
     f"etc/systemd/system/{UNIT}.d/impatient.conf": "[Service]\nWatchdogSec=6\n",
+    # The host's units, in a guest that is its own host: they need places to write to, and the tracer
+    # is not root.
+    "etc/systemd/system/sockets.target.d/vm.conf": f"[Unit]\nWants={VM_SOCKET}\n",
+    f"etc/systemd/system/{VM_SOCKET}.d/mode.conf": "[Socket]\nSocketMode=0666\n",
+    "etc/systemd/system/var.mount": "[Mount]\nWhat=tmpfs\nWhere=/var\nType=tmpfs\n",
+    "etc/systemd/system/tmp.mount": "[Mount]\nWhat=tmpfs\nWhere=/tmp\nType=tmpfs\n",
     "etc/systemd/system/kata-agent.service": kata.AGENT_UNIT,
     "etc/systemd/system/kata-containers.target": kata.TARGET,
 }
@@ -86,7 +98,17 @@ def setUpModule():  # pylint: disable=invalid-name
             path.write_text(text)
             path.chmod(0o755 if name.startswith("usr/bin") else 0o644)
         Image.images[kind] = make_image(directory, Image.programs, Image.modules, SETTINGS,
-                                        ["--tree", directory / "tree", *options])
+                                        ["--tree", directory / "tree", *options, *host_options()])
+
+
+def host_options():
+    """Of rootspan-mkimage, for what is else on a host."""
+    units = [*(SOURCE / "units").glob("*.socket"),
+             *pathlib.Path(os.environ["ROOTSPAN_BUILD"], "units").glob("*.service")]
+    program = re.search("^ExecStart=(\\S+)", units[-1].read_text(), re.MULTILINE)[1]
+    yield from ("--package", "libyajl2", "--file", f"{Image.programs['forwarder']}:{program}")
+    for unit in units:
+        yield from ("--file", f"{unit}:/usr/lib/systemd/system/{unit.name}")
 
 
 class Image(unittest.TestCase):
@@ -169,9 +191,9 @@ class Image(unittest.TestCase):
         self.check_boot(traces[0], "kata-agent.service")
         self.check_whole(traces[1], ends[1], "agent-exit", 7)
 
-    def test_untraced_guest_stays(self):
+    def test_guest_that_is_not_static_stays(self):
         """After an exit and after a stop; a failure ends it."""
-        ends = self.run_guest("0,idle,7", "test.person")
+        ends = self.run_guest("0,idle,7", "rootspan.trace=dynamic test.person")
         console = self.machine.console
         for line in ("after the exit: success 0 inactive", "started: success 0 active",
                      "stopped: success 143 inactive"):
@@ -197,6 +219,16 @@ class Image(unittest.TestCase):
         # The boot was not complete then, and yet is told.
         self.assertTrue(attributes(by_name(spans, "userspace"))["rootspan.systemd.unfinished"])
         by_name(spans, "basic.target")
+
+    def test_host_units(self):
+        """In the guest, for once. The forwarder is started by the tracer's connection, and what it
+        acknowledges it has written, confined as it is."""
+        end, = self.run_guest("look", "rootspan.trace=static "
+                                      "rootspan.trace_endpoint=unix:/run/vm/v.sock_10240")
+        self.assertEqual((end["reason"], end["flush"]), ("agent-exit", "delivered"))
+        console = self.machine.console
+        self.assertTrue(console.find("^host: active active$"), console.text())
+        self.assertTrue(console.find('"name":"await receiver"'), console.text())
 
     def test_watchdog(self):
         """rootspan-init is stopped, and nobody but systemd could end this VM. It is the forwarder
