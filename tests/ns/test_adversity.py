@@ -220,6 +220,15 @@ class Ending(unittest.TestCase):
             self.assertEqual(result.end.get("reason"), "stop-timeout", result.console)
             self.assertEqual(result.end["code"], str(128 + signal.SIGKILL))
 
+    def test_time_for_the_end_counts_from_the_kill(self):
+        with Guest() as guest:
+            guest.install(program("BAD_TRACER"), "sbin/rootspan-tracer")
+            (guest.root / "etc/rootspan/bad-tracer").write_text("mute")
+            result = guest.run([AGENT, "clutched"], TRACED + " rootspan.stop_timeout=100ms "
+                               "rootspan.flush_timeout=1s rootspan.end_timeout=1s")
+            self.assertEqual(result.end.get("reason"), "stop-timeout", result.console)
+            self.assertLess(int(result.end["flush_ms"]), 900)
+
     def test_host_that_stops_the_vm_late(self):
         """The time for the end counts from the request, not from the agent's exit long ago."""
         with Guest() as guest:
