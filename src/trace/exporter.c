@@ -15,11 +15,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/macro.h"
-#include "base/random.h"
 #include "trace/response.h"
 #include "trace/client.h"
 
@@ -102,7 +102,7 @@ static nsec_t add_jitter(nsec_t wait)
         uint32_t random = 0;
 
         /* If it fails there is no jitter, which matters little. */
-        (void)random_id((uint8_t *)&random, sizeof(random));
+        (void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
         return wait / 2 + random % (wait / 2);
 }
 
