@@ -54,15 +54,19 @@ struct Connection {
         Request request;
         size_t claimed; /* of the shared memory */
         Parcel *parcel; /* of STATE_DELIVERING */
+        OpenRoot *root; /* that this connection holds */
         Buffer output;
 };
 
-static const RequestPolicy policy = {.body_max = EXPORT_BODY_MAX};
+static const RequestPolicy policy = {.body_max = EXPORT_BODY_MAX, .open = true};
 
 /* Not 408, upon which OTLP's clients give up: a VM that was paused may come again. */
 static const Answer too_slow = {503, "the request took too long", "Retry-After: 1"};
 static const Answer no_room = {503, "too many large requests at once", "Retry-After: 1"};
 static const Answer not_delivered = {503, "the spans could not be stored", "Retry-After: 5"};
+static const Answer no_open_root = {400, "not one span that has begun", NULL};
+static const Answer large_open_root = {413, "the span is larger than 16 KiB", NULL};
+static const Answer too_many_open_roots = {503, "too many open root spans", "Retry-After: 30"};
 static const Answer no_memory = {503, "out of memory", "Retry-After: 1"};
 
 static void end_request(Connection *c)
@@ -165,6 +169,28 @@ static void on_delivered(void *userdata, int result)
         settle(c);
 }
 
+static void hold_root(Connection *c, const Batch *batch)
+{
+        switch (open_roots_hold(c->context->roots, batch, &c->root)) {
+        case 0:
+                log_debug("%s: holds an open root span", c->peer);
+                answer(c, &answer_ok);
+                break;
+        case OPEN_ROOTS_E_BAD:
+                answer(c, &no_open_root);
+                break;
+        case OPEN_ROOTS_E_TOO_LARGE:
+                answer(c, &large_open_root);
+                break;
+        case OPEN_ROOTS_E_FULL:
+                answer(c, &too_many_open_roots);
+                break;
+        default:
+                answer(c, &no_memory);
+                break;
+        }
+}
+
 static void deliver(Connection *c)
 {
         Batch *batch = NULL;
@@ -172,6 +198,11 @@ static void deliver(Connection *c)
 
         if (export_decode(&c->request, &batch, &refusal) != 0) {
                 answer(c, &refusal.answer);
+                return;
+        }
+        if (c->request.open) {
+                hold_root(c, batch);
+                (void)batch_free(batch);
                 return;
         }
         end_request(c);
@@ -270,6 +301,12 @@ static ConnectionPhase find_phase(const Connection *c)
         return CONNECTION_LINGER;
 }
 
+/* A connection that holds a root span is idle for as long as its guest lives. */
+static nsec_t find_limit(const Connection *c, ConnectionPhase phase)
+{
+        return phase == CONNECTION_IDLE && c->root ? NSEC_INFINITY : c->context->limits[phase];
+}
+
 static int set_deadline(Connection *c)
 {
         ConnectionPhase phase = find_phase(c);
@@ -281,7 +318,7 @@ static int set_deadline(Connection *c)
         c->phase = phase;
         c->new_request = false;
         c->phase_start = clock_boottime();
-        deadline = nsec_add(c->phase_start, c->context->limits[phase]);
+        deadline = nsec_add(c->phase_start, find_limit(c, phase));
         r = sd_event_source_set_time(c->timer, deadline == NSEC_INFINITY
                                                        ? UINT64_MAX
                                                        : deadline / NSEC_PER_USEC);
@@ -395,6 +432,8 @@ Connection *connection_free(Connection *c)
                 return NULL;
         if (c->parcel)
                 parcel_forget(c->parcel);
+        if (c->root)
+                open_root_release(c->root);
         (void)sd_event_source_disable_unref(c->io);
         (void)sd_event_source_disable_unref(c->timer);
         end_request(c);
@@ -412,7 +451,7 @@ ConnectionLinks *connection_links(Connection *c)
 
 nsec_t connection_idle_since(const Connection *c)
 {
-        return c->phase == CONNECTION_IDLE ? c->phase_start : NSEC_INFINITY;
+        return c->phase == CONNECTION_IDLE && !c->root ? c->phase_start : NSEC_INFINITY;
 }
 
 void connection_retry(Connection *c)

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "forward/delivery.h"
+#include "forward/open-roots.h"
 
 typedef struct Connection Connection;
 
@@ -26,6 +27,7 @@ typedef enum ConnectionPhase {
 typedef struct ConnectionContext {
         sd_event *event;
         Delivery *delivery;
+        OpenRoots *roots;
         nsec_t limits[CONNECTION_PHASES]; /* how long each phase may take */
         size_t memory;                    /* for large bodies, in bytes, still free */
         nsec_t quiet_until;               /* no refusal is logged before */
@@ -50,7 +52,7 @@ typedef struct ConnectionLinks {
 } ConnectionLinks;
 ConnectionLinks *connection_links(Connection *connection);
 
-/* Since when it is idle (CLOCK_BOOTTIME), or NSEC_INFINITY if it is not. */
+/* Since when it is idle (CLOCK_BOOTTIME), or NSEC_INFINITY if it is not, or holds a root span. */
 nsec_t connection_idle_since(const Connection *connection);
 
 /* Each of these may end the connection. */

@@ -86,13 +86,11 @@ static void drop_all(Delivery *delivery)
 }
 
 /* Callbacks may add parcels: these make the next group. */
-static int on_turn_end(sd_event_source *source, void *userdata)
+void delivery_run(Delivery *delivery)
 {
-        Delivery *delivery = userdata;
         Parcel *parcels = delivery->first;
 
         drop_all(delivery);
-        (void)sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IDLE); /* a valid argument */
         for (size_t i = 0; i < delivery->n_outlets; i++)
                 deliver_to(&delivery->outlets[i], parcels);
         while (parcels) {
@@ -103,6 +101,12 @@ static int on_turn_end(sd_event_source *source, void *userdata)
                         p->callback(p->userdata, p->result);
                 parcel_free(p);
         }
+}
+
+static int on_turn_end(sd_event_source *source, void *userdata)
+{
+        (void)sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IDLE); /* a valid argument */
+        delivery_run(userdata);
         return 0;
 }
 

@@ -30,5 +30,8 @@ Delivery *delivery_free(Delivery *delivery);
 int delivery_add(Delivery *delivery, Batch *batch, DeliveredCallback callback, void *userdata,
                  Parcel **ret);
 
+/* Delivers at once what has been added so far. */
+void delivery_run(Delivery *delivery);
+
 /* The sender is gone: deliver, but do not call back. */
 void parcel_forget(Parcel *parcel);

@@ -16,12 +16,15 @@
 
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
+#include <systemd/sd-id128.h>
 
 #include "base/log.h"
 #include "base/macro.h"
 #include "forward/delivery.h"
 #include "forward/json-file.h"
+#include "forward/open-roots.h"
 #include "forward/options.h"
+#include "forward/sandbox.h"
 #include "forward/server.h"
 #include "forward/tree-sink.h"
 
@@ -35,14 +38,17 @@ typedef struct Forwarder {
         sd_event *event;
         Sink *file;
         Sink *tree;
+        OpenRoots *roots;
         Delivery *delivery;
         Server *server;
+        ServerLimits limits;
         bool stopping;
 } Forwarder;
 
 static void forwarder_done(Forwarder *f)
 {
         f->server = server_free(f->server);
+        f->roots = open_roots_free(f->roots);
         f->delivery = delivery_free(f->delivery);
         f->tree = tree_sink_free(f->tree);
         f->file = json_file_free(f->file);
@@ -112,6 +118,11 @@ static int open_sinks(Forwarder *f, const Options *options)
                         return r;
                 sinks[n++] = f->file;
         }
+        /* No more than half of the connections stay for long, so that there is one for spans. */
+        r = open_roots_new(f->event, f->limits.connections / 2, OPEN_ROOTS_GRACE, &f->roots);
+        if (r < 0)
+                return log_failure(r, "cannot keep open root spans");
+        sinks[n++] = open_roots_sink(f->roots);
         if (options->tree) {
                 TreeStyle style = find_style(options);
 
@@ -121,7 +132,10 @@ static int open_sinks(Forwarder *f, const Options *options)
                 sinks[n++] = f->tree;
         }
         r = delivery_new(f->event, sinks, n, &f->delivery);
-        return r < 0 ? log_failure(r, "cannot set up the event loop") : 0;
+        if (r < 0)
+                return log_failure(r, "cannot set up the event loop");
+        open_roots_set_delivery(f->roots, f->delivery);
+        return 0;
 }
 
 /* Every connection is a descriptor: take as many as we may, and serve no more than that. */
@@ -141,11 +155,8 @@ static size_t raise_fd_limit(size_t wanted)
 
 static int start_server(Forwarder *f, const Options *options)
 {
-        ServerLimits limits = server_limits_default;
-        int r;
+        int r = server_new(f->event, f->delivery, f->roots, &f->limits, &f->server);
 
-        limits.connections = raise_fd_limit(limits.connections);
-        r = server_new(f->event, f->delivery, &limits, &f->server);
         if (r < 0)
                 return log_failure(r, "cannot set up the event loop");
         for (size_t i = 0; i < options->n_listen; i++) {
@@ -173,10 +184,27 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
         }
         f->stopping = true;
         (void)sd_notify(0, "STOPPING=1"); /* nobody may be listening */
+        open_roots_finish(f->roots);
         r = server_stop(f->server);
         if (r < 0)
                 (void)sd_event_exit(f->event, r); /* the loop runs */
         return 0;
+}
+
+/* Behind all that has come before it, the end of connections above all: which VMs are lost is
+ * decided when the program stops. */
+static int add_signal(Forwarder *f, int signal)
+{
+        sd_event_source *source;
+        int r = sd_event_add_signal(f->event, &source, signal, on_signal, f);
+
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_priority(source, SD_EVENT_PRIORITY_NORMAL + 1);
+        if (r >= 0)
+                r = sd_event_source_set_floating(source, true);
+        (void)sd_event_source_unref(source);
+        return r;
 }
 
 /* Expects SIGTERM and SIGINT to be blocked. */
@@ -185,7 +213,7 @@ static int add_signals(Forwarder *f)
         static const int signals[] = {SIGTERM, SIGINT};
 
         for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
-                int r = sd_event_add_signal(f->event, NULL, signals[i], on_signal, f);
+                int r = add_signal(f, signals[i]);
 
                 if (r < 0)
                         return log_failure(r, "cannot set up signals");
@@ -206,12 +234,25 @@ static void block_signals(void)
         (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(2) */
 }
 
+static int enter_sandbox(void)
+{
+        sd_id128_t boot;
+        int r;
+
+        /* libsystemd reads the file when a timer first wants it, and keeps what it says. */
+        (void)sd_id128_get_boot(&boot);
+        r = sandbox_enter();
+        return r < 0 ? log_failure(r, "cannot enter the sandbox") : 0;
+}
+
 static int run(Forwarder *f, const Options *options)
 {
         int r = sd_event_new(&f->event);
 
         if (r < 0)
                 return log_failure(r, "cannot set up the event loop");
+        f->limits = server_limits_default;
+        f->limits.connections = raise_fd_limit(f->limits.connections);
         r = open_sinks(f, options);
         if (r < 0)
                 return r;
@@ -219,6 +260,9 @@ static int run(Forwarder *f, const Options *options)
         if (r < 0)
                 return r;
         r = start_server(f, options);
+        if (r < 0)
+                return r;
+        r = enter_sandbox();
         if (r < 0)
                 return r;
         (void)sd_notify(0, "READY=1"); /* nobody may be listening */

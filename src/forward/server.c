@@ -25,7 +25,7 @@ enum {
 #define ACCEPT_PAUSE_USEC UINT64_C(100000)
 
 const ServerLimits server_limits_default = {
-        .connections = 4096,
+        .connections = 8192, /* a guest has two */
         .memory = 256 * 1024 * 1024,
         .phases = {
                 [CONNECTION_IDLE] = 300 * NSEC_PER_SEC,
@@ -231,7 +231,8 @@ static int add_sources(Server *server)
         return r < 0 ? r : 0;
 }
 
-int server_new(sd_event *event, Delivery *delivery, const ServerLimits *limits, Server **ret)
+int server_new(sd_event *event, Delivery *delivery, OpenRoots *roots, const ServerLimits *limits,
+               Server **ret)
 {
         Server *server = calloc(1, sizeof(*server));
         int r;
@@ -243,6 +244,7 @@ int server_new(sd_event *event, Delivery *delivery, const ServerLimits *limits, 
         server->context = (ConnectionContext){
                 .event = event,
                 .delivery = delivery,
+                .roots = roots,
                 .memory = limits->memory,
                 .ended = on_connection_ended,
                 .memory_freed = on_memory_freed,

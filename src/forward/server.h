@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "forward/connection.h"
 #include "forward/delivery.h"
+#include "forward/open-roots.h"
 
 typedef struct Server Server;
 
@@ -22,8 +23,9 @@ typedef struct ServerLimits {
 
 extern const ServerLimits server_limits_default;
 
-/* Borrows @event and @delivery. Returns 0 or -errno. */
-int server_new(sd_event *event, Delivery *delivery, const ServerLimits *limits, Server **ret);
+/* Borrows @event, @delivery and @roots. Returns 0 or -errno. */
+int server_new(sd_event *event, Delivery *delivery, OpenRoots *roots, const ServerLimits *limits,
+               Server **ret);
 Server *server_free(Server *server);
 
 /* Listens on @address, as listener_init() does. Returns 0 or -errno. */

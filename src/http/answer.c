@@ -97,8 +97,8 @@ int answer_append(const Answer *answer, const AnswerForm *form, Buffer *ret)
                      "%s%s"
                      "%s"
                      "\r\n",
-                     answer->status, http_reason(answer->status), form->json ? "json" : "x-protobuf",
-                     body_n, answer->field ? answer->field : "", answer->field ? "\r\n" : "",
+                     answer->status, http_reason(answer->status),
+                     form->json ? "json" : "x-protobuf", body_n, answer->field ? answer->field : "", answer->field ? "\r\n" : "",
                      form->keep_alive ? "" : "Connection: close\r\n");
         r = buffer_append(ret, head, (size_t)n);
         if (r < 0 || form->head_only)

@@ -13,6 +13,7 @@
 #include "http/message.h"
 
 #define TRACES_PATH "/v1/traces"
+#define OPEN_PATH "/rootspan/v1/open"
 
 static const Answer bad_head = {400, "not an HTTP/1.1 request"};
 static const Answer bad_gzip = {400, "the body is not whole gzip"};
@@ -56,12 +57,17 @@ static int refuse_at_once(Request *request, const Answer *refusal)
         return 0;
 }
 
-static bool is_traces_path(HttpText target)
+static bool is_path(HttpText target, const char *path)
 {
         const char *query = memchr(target.data, '?', target.n);
 
         return text_equal(target.data, query ? (size_t)(query - target.data) : target.n,
-                          TRACES_PATH);
+                          path);
+}
+
+static bool is_known_path(const RequestPolicy *policy, HttpText target)
+{
+        return is_path(target, TRACES_PATH) || (policy->open && is_path(target, OPEN_PATH));
 }
 
 static bool is_authorized(const RequestPolicy *policy, HttpText authorization)
@@ -86,7 +92,7 @@ static const Answer *find_refusal(const RequestPolicy *policy, const HttpHead *h
 
         if (!is_authorized(policy, head->authorization))
                 return &unauthorized;
-        if (!is_traces_path(head->target))
+        if (!is_known_path(policy, head->target))
                 return &not_found;
         if (!text_equal(head->method.data, head->method.n, "POST"))
                 return &not_allowed;
@@ -139,6 +145,7 @@ static int read_head(Request *request, const uint8_t *data, size_t n, size_t *re
         case 0:
                 request->keep_alive = head.keep_alive;
                 request->head_only = text_equal(head.method.data, head.method.n, "HEAD");
+                request->open = is_path(head.target, OPEN_PATH); /* or it is refused */
                 request->gzip = http_text_is(head.content_encoding, "gzip");
                 request->json = request->policy->json &&
                                 http_text_is(head.content_type, "application/json");

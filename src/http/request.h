@@ -20,6 +20,7 @@ enum {
 typedef struct RequestPolicy {
         size_t body_max;           /* as the wire has it */
         bool json;                 /* beside protobuf */
+        bool open;                 /* open root spans, beside finished spans */
         const char *authorization; /* what the field of that name must say; NULL: nothing */
 } RequestPolicy;
 
@@ -38,6 +39,7 @@ typedef struct Request {
         bool keep_alive;
         bool head_only;        /* HEAD */
         bool gzip;
+        bool open;             /* it tells of an open root span */
         bool json;
         uint64_t left;         /* of REQUEST_BODY_LENGTH */
         ChunkedDecoder chunked;

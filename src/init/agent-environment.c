@@ -35,7 +35,7 @@ static void _printf_(3, 4) add(AgentEnvironment *e, const char *name, const char
         e->n_texts++;
 }
 
-/* Appends " NAME=VALUE" as the SDKs read it: percent-encoded, after a comma. */
+/* Appends NAME=VALUE as the SDKs read it: percent-encoded, and after a comma unless it is first. */
 static void append_resource(char text[static ENVIRONMENT_TEXT_MAX], const char *name,
                             const char *value)
 {

@@ -100,6 +100,11 @@ static Span *fill_span(const GuestTrace *trace, LinkRecord *ret, LinkType type, 
         return &ret->span;
 }
 
+void guest_trace_open(const GuestTrace *trace, LinkRecord *ret)
+{
+        (void)fill_span(trace, ret, LINK_OPEN, "guest", trace->root, trace->parent, 0, 0);
+}
+
 /* Descriptions of errors, good until the next call: a record is sent before the next is filled. */
 static char message[256];
 

@@ -33,6 +33,7 @@ int guest_trace_begin(GuestTrace *trace, const Traceparent *parent, nsec_t init_
 
 /* Each fills one record, which borrows from @trace and the other arguments. */
 void guest_trace_resource(const GuestTrace *trace, LinkRecord *ret);
+void guest_trace_open(const GuestTrace *trace, LinkRecord *ret);
 void guest_trace_kernel(const GuestTrace *trace, LinkRecord *ret);
 int guest_trace_step(GuestTrace *trace, const BootLog *log, size_t i, LinkRecord *ret);
 void guest_trace_boot(const GuestTrace *trace, nsec_t end, const Ending *ending, LinkRecord *ret);

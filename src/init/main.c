@@ -1,6 +1,6 @@
-/* rootspan-init: PID 1 of a guest that runs one agent. This file is the wiring: signals first,
- * then boot, options, the agent's life, and the end. Started as anything but PID 1 it prints its
- * usage and touches nothing. */
+/* rootspan-init: PID 1 of a guest that runs one agent, or a service of systemd that does. This file
+ * is the wiring: signals first, then boot, options, the agent's life, and the end. Started by hand
+ * it prints its usage and touches nothing. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,12 +24,13 @@
 #include "init/crash.h"
 #include "init/debug-console.h"
 #include "init/guest-trace.h"
+#include "init/role.h"
+#include "init/service.h"
 #include "init/shutdown.h"
 #include "init/supervise.h"
 #include "init/vmm.h"
 
 #define CONFIG_FILE "/etc/rootspan/init.conf"
-#define MODULES_FILE "/etc/rootspan/modules"
 #define LOG_IDENT "rootspan"
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -44,12 +45,13 @@ extern char **environ;
 
 static void print_usage(FILE *out)
 {
-        fputs("Usage: rootspan-init [-- AGENT [ARGUMENT...]]\n"
+        fputs("Usage: rootspan-init [--service] [-- AGENT [ARGUMENT...]]\n"
               "\n"
               "Runs as PID 1 of a virtual machine: prepares the guest, starts one agent, owns its\n"
               "trace, and ends the machine when the agent has ended. Started by the kernel, as\n"
-              "/init of an initrd; not by hand.\n"
+              "/init of an initrd, or by systemd, as a service; not by hand.\n"
               "\n"
+              "  --service      run one agent for systemd, which has prepared the guest\n"
               "  --help         this text\n"
               "  --version      the version\n"
               "  --dump-config  " CONFIG_FILE " and the kernel command line as understood\n"
@@ -138,16 +140,6 @@ static int run_by_hand(char **argv)
         return EXIT_USAGE;
 }
 
-/* An initrd without /dev/console leaves PID 1 without standard descriptors. Something must take
- * their numbers, if only a directory: otherwise the next descriptor that is opened gets one. */
-static void open_stdio(void)
-{
-        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-                if (fcntl(fd, F_GETFD) < 0 && open("/dev/console", O_RDWR | O_NOCTTY) < 0 &&
-                    open("/dev/null", O_RDWR) < 0)
-                        (void)open("/", O_PATH);
-}
-
 /* What an earlier program left open is not for the agent. Kernels before 5.11 cannot do this. */
 static void close_others_on_exec(void)
 {
@@ -220,8 +212,8 @@ static void reset_signals(void)
 }
 
 /* The rest of boot and the agent's life. Returns when the VM is to be ended. */
-static void run(char **argv, nsec_t start, int signal_fd, BootLog *log, Config *config,
-                Ending *ending)
+static void run(const Role *role, char **argv, nsec_t start, int signal_fd, BootLog *log,
+                Config *config, Ending *ending)
 {
         static ConfigReport report;
         static GuestTrace trace;
@@ -236,10 +228,7 @@ static void run(char **argv, nsec_t start, int signal_fd, BootLog *log, Config *
                 ending->reason = END_CONFIG_ERROR;
                 return;
         }
-        boot_load_modules(MODULES_FILE, log);
-        r = boot_run(config->unified_cgroups ? &boot_cgroup2 : &boot_cgroup1, log);
-        if (r == 0)
-                r = boot_run(&boot_late, log);
+        r = role->boot(config, log);
         if (r < 0)
                 return;
         r = guest_trace_begin(&trace, config_is_collated(config) ? &config->traceparent : NULL,
@@ -260,7 +249,7 @@ static void run(char **argv, nsec_t start, int signal_fd, BootLog *log, Config *
                 if (r < 0)
                         log_warning_errno(r, "Cannot start the debug console");
         }
-        supervise(config, log, &trace, signal_fd, environ, ending);
+        supervise(role, config, log, &trace, signal_fd, environ, ending);
 }
 
 int main(int argc, char **argv)
@@ -268,33 +257,32 @@ int main(int argc, char **argv)
         static Config config;
         static Ending ending = {.reason = END_INIT_FAULT, .exit_code = EXIT_CODE_OWN};
         static BootLog log;
+        const Role *role = &role_pid1;
         nsec_t start = clock_boottime(), end_start;
         int r, signal_fd;
 
-        if (getpid() != 1)
+        if (service_is_wanted(argv))
+                role = &role_service;
+        else if (getpid() != 1)
                 return run_by_hand(argv);
 
         close_others_on_exec();
         reset_signals();
-        crash_install(&config);
         log_setup(LOG_IDENT, STDERR_FILENO, LOG_FORMAT_PLAIN, LOG_LEVEL_INFO);
-        r = boot_run(&boot_early, &log);
-        open_stdio(); /* there is a /dev now */
+        r = role->begin(&config, &log);
         open_log(LOG_LEVEL_INFO);
         signal_fd = open_signals();
         if (signal_fd < 0)
                 log_error_errno(signal_fd, "Cannot receive signals");
         else if (r == 0)
-                run(argv, start, signal_fd, &log, &config, &ending);
+                run(role, argv, start, signal_fd, &log, &config, &ending);
 
         if (ending.agent_end == 0)
                 ending.agent_end = clock_boottime();
         end_start = MAX(ending.agent_end, ending.wait_end);
-        shutdown_run(signal_fd, nsec_add(end_start, config.end_timeout),
-                     address_is_set(&config.notify_socket) ? &config.notify_socket : NULL, &ending);
+        role->clean_up(signal_fd, nsec_add(end_start, config.end_timeout),
+                       address_is_set(&config.notify_socket) ? &config.notify_socket : NULL,
+                       &ending);
         write_last_line(signal_fd, &ending);
-        if (config.debug_exit != 0)
-                log_error_errno(vmm_debug_exit((uint16_t)config.debug_exit, ending.exit_code),
-                                "There is no isa-debug-exit at port %u", config.debug_exit);
-        shutdown_end_vm((ShutdownMode)config.shutdown);
+        return role->end(&config, &ending);
 }

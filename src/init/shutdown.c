@@ -159,8 +159,8 @@ static void run_notify(const void *argument)
                 log_warning_errno(r, "Cannot tell the VMM the exit status");
 }
 
-static void notify_exit_status(int signal_fd, nsec_t deadline, const Address *address,
-                               const Ending *ending)
+void shutdown_tell_vmm(int signal_fd, nsec_t deadline, const Address *address,
+                       const Ending *ending)
 {
         Notice notice = {.address = address, .deadline = deadline};
 
@@ -176,9 +176,9 @@ void shutdown_run(int signal_fd, nsec_t deadline, const Address *notify_socket, 
         ending->stop_end = clock_boottime();
 
         if (notify_socket)
-                notify_exit_status(signal_fd,
-                                   MAX(half_way(deadline), nsec_add(ending->stop_end, NOTIFY_MIN)),
-                                   notify_socket, ending);
+                shutdown_tell_vmm(signal_fd,
+                                  MAX(half_way(deadline), nsec_add(ending->stop_end, NOTIFY_MIN)),
+                                  notify_socket, ending);
 
         deadline = MAX(deadline, nsec_add(clock_boottime(), SYNC_MIN));
         if (run_in_child(signal_fd, half_way(deadline), run_sync, NULL) < 0)
@@ -214,6 +214,23 @@ int shutdown_command(ShutdownMode mode, bool has_acpi)
         return RB_POWER_OFF;
 }
 
+const char *shutdown_command_name(int command)
+{
+        switch (command) {
+        case RB_AUTOBOOT:
+                return "reboot";
+        case RB_HALT_SYSTEM:
+                return "halt";
+        default:
+                return "poweroff";
+        }
+}
+
+bool shutdown_has_acpi(void)
+{
+        return access("/sys/firmware/acpi", F_OK) == 0;
+}
+
 /* By a child: the kernel ends the process that asks, and if that were PID 1 it would panic. Returns
  * only if the kernel refused. */
 static void call_reboot(int command)
@@ -239,7 +256,7 @@ static void restart_by_triple_fault(void)
 
 _Noreturn void shutdown_end_vm(ShutdownMode mode)
 {
-        bool has_acpi = access("/sys/firmware/acpi", F_OK) == 0;
+        bool has_acpi = shutdown_has_acpi();
 
         assert(getpid() == 1);
         if (!has_acpi && in_initial_pid_namespace())

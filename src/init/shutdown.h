@@ -17,8 +17,16 @@ void shutdown_run(int signal_fd, nsec_t deadline, const Address *notify_socket, 
  * at most @timeout. */
 void shutdown_drain_console(int signal_fd, nsec_t timeout);
 
-/* The reboot(2) command that @mode stands for. */
+/* Tells the VMM at @address how the agent ended; gives up at @deadline. */
+void shutdown_tell_vmm(int signal_fd, nsec_t deadline, const Address *address,
+                       const Ending *ending);
+
+/* The reboot(2) command that @mode stands for, and its name: "poweroff", "reboot" or "halt". */
 int shutdown_command(ShutdownMode mode, bool has_acpi);
+const char *shutdown_command_name(int command);
+
+/* Whether this machine can be powered off by ACPI. */
+bool shutdown_has_acpi(void);
 
 /* Ends the VM, or the PID namespace. Never returns. */
 _Noreturn void shutdown_end_vm(ShutdownMode mode);

@@ -1,4 +1,4 @@
-/* The loop of PID 1: waits with a bare ppoll over two descriptors, the signals and the link to
+/* The loop of PID 1 or of the service: waits with a bare ppoll over two descriptors, the signals and the link to
  * the tracer, turns what comes into events, and runs what the life-cycle table says. It never
  * blocks anywhere else. */
 
@@ -39,6 +39,7 @@ enum {
 #define AGENT_OOM_SCORE "-997"
 
 typedef struct Supervisor {
+        const Role *role;
         const Config *config;
         BootLog *log;
         GuestTrace *trace;
@@ -51,6 +52,7 @@ typedef struct Supervisor {
         pid_t agent;
         Tracer tracer;
         Receiver receiver;
+        pid_t teller; /* tells the tracer what was before us, 0 when it has; see Role */
         nsec_t connect_start;
         bool more_to_reap;
         bool flush_unsent; /* the link was full when the flush was due */
@@ -75,8 +77,9 @@ static void tell_boot(Supervisor *s)
         record.trace.adopt = s->config->adopt;
         record.trace.token = s->receiver.token;
         (void)tracer_send(&s->tracer, &record); /* if it fails, the next spans count as lost */
-        guest_trace_kernel(s->trace, &record);
-        (void)tracer_send(&s->tracer, &record);
+        guest_trace_open(s->trace, &record);
+        (void)tracer_send(&s->tracer, &record); /* if it fails, the host cannot end the root span */
+        s->teller = s->role->tell_past(s->trace, &s->tracer);
         for (size_t i = 0; i < s->log->n; i++)
                 if (guest_trace_step(s->trace, s->log, i, &record) == 0)
                         (void)tracer_send(&s->tracer, &record);
@@ -90,7 +93,7 @@ static void open_receiver(Supervisor *s)
 {
         nsec_t start = clock_boottime();
 
-        boot_log_add(s->log, "open receiver", start, receiver_open(&s->receiver));
+        boot_log_add(s->log, "listen for spans", start, receiver_open(&s->receiver));
 }
 
 static int start_tracer(Supervisor *s)
@@ -273,7 +276,10 @@ static void send_last_spans(Supervisor *s)
         else
                 guest_trace_boot(s->trace, s->ending->agent_end, s->ending, &record);
         (void)tracer_send(&s->tracer, &record);
-        send_flush(s);
+        if (s->teller > 0)
+                (void)kill(s->teller, SIGTERM); /* its end lets the root span go, which is last */
+        else
+                send_flush(s);
 }
 
 static int do_flush(Supervisor *s)
@@ -327,7 +333,7 @@ static int do_finish(Supervisor *s)
         s->ending->spans_dropped += s->tracer.lost;
         tracer_done(&s->tracer); /* upon which the tracer exits */
         receiver_close(&s->receiver);
-        if (guest_ends_vm(s))
+        if (!s->role->awaits_host || guest_ends_vm(s))
                 return LIFE_ON_VM_ENDS;
         log_info("The agent exited with code %d; it is for the host to end the VM",
                  s->ending->exit_code);
@@ -372,6 +378,8 @@ static int run_action(Supervisor *s, LifeAction action)
 
 static void dispatch(Supervisor *s, int event)
 {
+        LifeState before = s->state;
+
         while (event != NO_EVENT) {
                 LifeTransition transition = life_next(s->state, (LifeEvent)event);
 
@@ -383,6 +391,8 @@ static void dispatch(Supervisor *s, int event)
                 }
                 event = run_action(s, transition.action);
         }
+        if (s->state != before)
+                s->role->entered(s->state, s->deadline);
 }
 
 static void on_agent_exit(Supervisor *s, int status, const struct rusage *usage)
@@ -419,6 +429,10 @@ static void reap(Supervisor *s)
                         s->tracer.pid = 0;
                         tracer_done(&s->tracer);
                         dispatch(s, LIFE_ON_TRACER_EXIT);
+                } else if (pid == s->teller) {
+                        s->teller = 0;
+                        if (s->state == LIFE_FLUSH)
+                                send_flush(s);
                 }
         }
 }
@@ -486,7 +500,8 @@ static void on_timeout(Supervisor *s)
 
 static void wait_for_events(Supervisor *s)
 {
-        nsec_t left = s->more_to_reap ? 0 : nsec_left(s->deadline, clock_boottime());
+        nsec_t now = clock_boottime(), wake = MIN(s->deadline, s->role->tick(now));
+        nsec_t left = s->more_to_reap ? 0 : nsec_left(wake, now);
         struct timespec timeout = {(time_t)(left / NSEC_PER_SEC), (long)(left % NSEC_PER_SEC)};
         struct pollfd fds[] = {
                 {.fd = s->signal_fd, .events = POLLIN},
@@ -505,12 +520,13 @@ static void wait_for_events(Supervisor *s)
                 on_timeout(s);
 }
 
-void supervise(const Config *config, BootLog *log, GuestTrace *trace, int signal_fd,
-               char *const *environment, Ending *ending)
+void supervise(const Role *role, const Config *config, BootLog *log, GuestTrace *trace,
+               int signal_fd, char *const *environment, Ending *ending)
 {
         static Supervisor s; /* too large for a stack, and there is one PID 1 */
 
         s = (Supervisor){
+                .role = role,
                 .config = config,
                 .log = log,
                 .trace = trace,

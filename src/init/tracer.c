@@ -110,6 +110,7 @@ int tracer_receive(Tracer *tracer, LinkRecord *ret)
         case LINK_TRACE:
         case LINK_SPAN:
         case LINK_FLUSH:
+        case LINK_OPEN:
                 return TRACER_E_BAD;
         }
         return TRACER_E_BAD;

@@ -112,6 +112,7 @@ ptrdiff_t link_record_encode(const LinkRecord *record, uint8_t *data, size_t siz
                 put_attributes(&w, &record->trace.resource);
                 break;
         case LINK_SPAN:
+        case LINK_OPEN:
                 put_span(&w, &record->span);
                 break;
         case LINK_FLUSH:
@@ -247,7 +248,7 @@ int link_record_decode(const uint8_t *data, size_t n, LinkRecord *ret)
         Reader r = {.data = data, .n = n, .bad = n > LINK_RECORD_MAX};
         LinkRecord record = {0};
 
-        record.type = (LinkType)get_uint_in(&r, 1, LINK_TRACE, LINK_FLUSHED);
+        record.type = (LinkType)get_uint_in(&r, 1, LINK_TRACE, LINK_OPEN);
         if (r.bad)
                 return -EBADMSG;
         switch (record.type) {
@@ -262,6 +263,7 @@ int link_record_decode(const uint8_t *data, size_t n, LinkRecord *ret)
                         r.bad = true;
                 break;
         case LINK_SPAN:
+        case LINK_OPEN:
                 get_span(&r, &record.span);
                 break;
         case LINK_FLUSH:

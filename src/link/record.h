@@ -16,6 +16,7 @@ typedef enum LinkType {
         LINK_TRACE = 1, /* first of all: the trace, its resource, and who may add to it */
         LINK_SPAN = 2,  /* a finished span */
         LINK_FLUSH = 3, /* the root span; drain, send it last, answer LINK_FLUSHED */
+        LINK_OPEN = 7,  /* the root span as known at the start; it begins at CLOCK_BOOTTIME 0 */
         /* tracer to init */
         LINK_ACKED = 4,   /* the host has acknowledged its first request */
         LINK_FAILED = 5,  /* an attempt to export failed, for another reason than the one before */
@@ -38,7 +39,7 @@ typedef struct LinkRecord {
                         const char *token; /* of those who may hand in spans; NULL: nobody may */
                         Attributes resource;
                 } trace;
-                Span span; /* of LINK_SPAN and LINK_FLUSH */
+                Span span; /* of LINK_SPAN, LINK_FLUSH and LINK_OPEN */
                 struct {
                         int error;            /* a positive errno value, 0 if @http_status says it */
                         uint32_t http_status; /* 0 if none came back */

@@ -271,8 +271,11 @@ static void put_id(Converter *c, const SchemaField *field, const char *text, siz
         char digits[2 * TRACE_ID_SIZE];
         uint8_t id[TRACE_ID_SIZE];
 
-        for (size_t i = 0; i < MIN(n, sizeof(digits)); i++)
-                digits[i] = text[i] >= 'A' && text[i] <= 'F' ? (char)(text[i] - 'A' + 'a') : text[i];
+        for (size_t i = 0; i < MIN(n, sizeof(digits)); i++) {
+                bool upper = text[i] >= 'A' && text[i] <= 'F';
+
+                digits[i] = upper ? (char)(text[i] - 'A' + 'a') : text[i];
+        }
         if (n > sizeof(digits) || parse_hex(digits, n, id, n / 2) < 0)
                 wire_put_bytes(&c->w, field->number, none, sizeof(none));
         else

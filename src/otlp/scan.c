@@ -171,7 +171,8 @@ int scan_next(Scan *scan, ScanSpan *ret)
                 const ScanFrame *frame = top(scan);
                 bool complete = scan->at == frame->end;
                 int r = complete ? check_complete(scan) : read_field(scan);
-                bool in_span = scan->depth > SPAN_FRAME && scan->stack[SPAN_FRAME].type == SCHEMA_TYPE_SPAN;
+                bool in_span = scan->depth > SPAN_FRAME &&
+                               scan->stack[SPAN_FRAME].type == SCHEMA_TYPE_SPAN;
 
                 if (in_span && (r != 0 || (complete && scan->depth == SPAN_FRAME + 1))) {
                         leave_span(scan, r, ret);

@@ -50,7 +50,8 @@ static const SchemaField resource_fields[] = {
 static const SchemaField scope_fields[] = {
         {1, "InstrumentationScope.name", SCHEMA_STRING},
         {2, "InstrumentationScope.version", SCHEMA_STRING},
-        {3, "InstrumentationScope.attributes", SCHEMA_MESSAGE, SCHEMA_TYPE_KEY_VALUE, SCHEMA_ATTRIBUTES_MAX},
+        {3, "InstrumentationScope.attributes", SCHEMA_MESSAGE, SCHEMA_TYPE_KEY_VALUE,
+         SCHEMA_ATTRIBUTES_MAX},
         {4, "InstrumentationScope.dropped_attributes_count", SCHEMA_UINT32},
 };
 

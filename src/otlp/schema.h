@@ -1,7 +1,7 @@
 #pragma once
 
-/* The messages of an ExportTraceServiceRequest as a table, for all that reads or writes them without
- * generated code. */
+/* The messages of an ExportTraceServiceRequest as a table, for all that reads or writes them
+ * without generated code. */
 
 #include <stddef.h>
 #include <stdint.h>

@@ -7,13 +7,17 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/macro.h"
 
-enum { READ_SIZE = 4096 }; /* an answer is smaller, as a rule */
+enum {
+        HEAD_MAX = 512,   /* of a request */
+        READ_SIZE = 4096, /* an answer is smaller, as a rule */
+};
 
 /* A host on the same machine accepts at once or hangs. */
 static const nsec_t CONNECT_TIMEOUT = 2 * NSEC_PER_SEC;
@@ -182,6 +186,8 @@ static void on_ready(void *owner, uint32_t events)
         case CLIENT_IDLE:
                 /* Whatever comes without a request: the connection is of no more use. */
                 close_connection(client);
+                if (client->lost)
+                        client->lost(client->owner);
                 break;
         case CLIENT_CONNECTING:
                 on_connected(client);
@@ -221,6 +227,25 @@ void client_done(Client *client)
         buffer_done(&client->answer);
 }
 
+int client_append_head(const Client *client, const char *path, size_t content_length, Buffer *ret)
+{
+        char host[ADDRESS_TEXT_MAX] = "http://localhost";
+        char head[HEAD_MAX];
+        int n;
+
+        if (client->address->kind == ADDRESS_INET)
+                address_format(client->address, host);
+        n = snprintf(head, sizeof(head),
+                     "POST %s HTTP/1.1\r\n"
+                     "Host: %s\r\n"
+                     "User-Agent: rootspan-tracer/" ROOTSPAN_VERSION "\r\n"
+                     "Content-Type: application/x-protobuf\r\n"
+                     "Content-Length: %zu\r\n"
+                     "\r\n",
+                     path, host + sizeof("http://") - 1, content_length);
+        return buffer_append(ret, head, (size_t)n);
+}
+
 int client_send(Client *client, const uint8_t *request, size_t n, nsec_t deadline)
 {
         int r;
@@ -240,6 +265,5 @@ int client_send(Client *client, const uint8_t *request, size_t n, nsec_t deadlin
 
 void client_cancel(Client *client)
 {
-        if (client->state == CLIENT_CONNECTING || client->state == CLIENT_EXCHANGING)
-                close_connection(client);
+        close_connection(client);
 }

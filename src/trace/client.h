@@ -26,6 +26,7 @@ typedef struct Client {
         Loop *loop;
         const Address *address;
         ClientDone done;
+        void (*lost)(void *owner); /* an idle connection is, NULL: who cares; set by the owner */
         void *owner;
 
         ClientState state;
@@ -46,10 +47,15 @@ typedef struct Client {
 void client_init(Client *client, Loop *loop, const Address *address, ClientDone done, void *owner);
 void client_done(Client *client);
 
+/* Appends the head of a request that posts @content_length bytes of protobuf to @path. Returns 0,
+ * -ENOBUFS or -ENOMEM. */
+int client_append_head(const Client *client, const char *path, size_t content_length, Buffer *ret);
+
 /* Sends @n bytes of @request, which are borrowed until the end of the exchange. No exchange may be
  * under way. @deadline is CLOCK_BOOTTIME. Returns 0, and done() is called later, or -errno, and it
  * is not. */
 int client_send(Client *client, const uint8_t *request, size_t n, nsec_t deadline);
 
-/* Ends the exchange that is under way, if any, and the connection with it. done() is not called. */
+/* Ends the connection, and with it the exchange that is under way, if any. Neither done() nor
+ * lost() is called. */
 void client_cancel(Client *client);

@@ -3,9 +3,9 @@
  *   accepted (2xx)                 committed, less the spans the host rejects: those never again
  *   429, 502, 503, 504, no answer  tried again after a wait
  *   anything else                  dropped, but see below
- * The wait doubles with every failure, with jitter, so that a host that comes back does not meet
- * all its guests at once. A host may ask for another wait by Retry-After. While draining there is
- * a deadline: waits are short and constant, so that a host that comes back in time is used.
+ * The wait grows with every failure. A host may ask for another wait by Retry-After. While draining
+ * there is a deadline: waits are short and constant, so that a host that comes back in time is
+ * used.
  *
  * A batch brings together what different programs said. When the host takes offence at its
  * content, the pieces are sent again one by one, so that only the one at fault is dropped. */
@@ -13,25 +13,21 @@
 #include "trace/exporter.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/macro.h"
-#include "base/random.h"
-#include "trace/response.h"
+#include "trace/backoff.h"
 #include "trace/client.h"
+#include "trace/response.h"
 
 enum {
         BATCH_BYTES_MAX = 512 * 1024,
         BATCH_SPANS_MAX = 512,
-        HEAD_MAX = 512, /* of a request */
 };
 
 static const nsec_t ATTEMPT_TIMEOUT = 5 * NSEC_PER_SEC;
-static const nsec_t BACKOFF_MIN = 50 * NSEC_PER_MSEC;
-static const nsec_t BACKOFF_MAX = 5 * NSEC_PER_SEC;
 static const nsec_t RETRY_AFTER_MAX = 30 * NSEC_PER_SEC;
 static const nsec_t DRAIN_RETRY = 50 * NSEC_PER_MSEC;
 
@@ -49,7 +45,7 @@ struct Exporter {
         SpanLane suspects_lane;
 
         LoopTimer retry;   /* armed: waiting between two attempts */
-        nsec_t backoff;    /* the wait after the next failure, before jitter */
+        Backoff backoff;
         nsec_t not_before; /* the host asked not to be tried again earlier */
 
         bool acknowledged; /* by the host, at least once */
@@ -97,16 +93,6 @@ static void report(Exporter *exporter, int error, unsigned http_status)
                 exporter->events->failed(exporter->owner, error, http_status);
 }
 
-/* Half of @wait for certain, the other half by chance. */
-static nsec_t add_jitter(nsec_t wait)
-{
-        uint32_t random = 0;
-
-        /* If it fails there is no jitter, which matters little. */
-        (void)random_id((uint8_t *)&random, sizeof(random));
-        return wait / 2 + random % (wait / 2);
-}
-
 static nsec_t next_attempt(const Exporter *exporter, nsec_t wait)
 {
         nsec_t now = clock_boottime();
@@ -121,8 +107,7 @@ static nsec_t next_attempt(const Exporter *exporter, nsec_t wait)
 
 static void retry_later(Exporter *exporter)
 {
-        exporter->retry.deadline = next_attempt(exporter, add_jitter(exporter->backoff));
-        exporter->backoff = MIN(2 * exporter->backoff, BACKOFF_MAX);
+        exporter->retry.deadline = next_attempt(exporter, backoff_next(&exporter->backoff));
 }
 
 static void attempt_failed(Exporter *exporter, int error)
@@ -145,7 +130,7 @@ static void attempt_accepted(Exporter *exporter, uint64_t rejected)
         end_attempt(exporter);
         if (rejected > 0)
                 log_warning("The host rejected %llu spans", (unsigned long long)rejected);
-        exporter->backoff = BACKOFF_MIN;
+        backoff_reset(&exporter->backoff);
         report(exporter, 0, 0);
         if (!exporter->acknowledged) {
                 exporter->acknowledged = true;
@@ -192,26 +177,6 @@ static void on_exchanged(void *owner, int error, const Response *answer)
                 attempt_refused(exporter, answer->status);
 }
 
-static int write_head(Exporter *exporter, size_t content_length)
-{
-        const Address *endpoint = &exporter->endpoint;
-        char host[ADDRESS_TEXT_MAX] = "http://localhost";
-        char head[HEAD_MAX];
-        int n;
-
-        if (endpoint->kind == ADDRESS_INET)
-                address_format(endpoint, host);
-        n = snprintf(head, sizeof(head),
-                     "POST /v1/traces HTTP/1.1\r\n"
-                     "Host: %s\r\n"
-                     "User-Agent: rootspan-tracer/" ROOTSPAN_VERSION "\r\n"
-                     "Content-Type: application/x-protobuf\r\n"
-                     "Content-Length: %zu\r\n"
-                     "\r\n",
-                     host + sizeof("http://") - 1, content_length);
-        return buffer_append(&exporter->request, head, (size_t)n);
-}
-
 static int start_attempt(Exporter *exporter)
 {
         size_t spans = exporter->suspects > 0 ? 0 : BATCH_SPANS_MAX; /* 0: a single piece */
@@ -219,7 +184,7 @@ static int start_attempt(Exporter *exporter)
         nsec_t deadline = nsec_add(clock_boottime(), ATTEMPT_TIMEOUT);
         int r;
 
-        r = write_head(exporter, batch.bytes);
+        r = client_append_head(&exporter->client, "/v1/traces", batch.bytes, &exporter->request);
         if (r == 0)
                 r = span_store_read(exporter->store, &batch, &exporter->request);
         if (r < 0)
@@ -283,11 +248,11 @@ int exporter_new(Loop *loop, SpanStore *store, const Address *endpoint,
                 .endpoint = *endpoint,
                 .events = events,
                 .owner = owner,
-                .backoff = BACKOFF_MIN,
         };
         client_init(&exporter->client, loop, &exporter->endpoint, on_exchanged, exporter);
         loop_add_timer(loop, &exporter->retry, on_retry, exporter);
         loop_add_timer(loop, &exporter->drain_end, on_drain_end, exporter);
+        backoff_reset(&exporter->backoff);
         buffer_init(&exporter->request, SIZE_MAX); /* bounded by the batch and by the store */
         *ret = exporter;
         return 0;

@@ -46,8 +46,8 @@ static int store(Intake *intake, const Buffer *body)
                 return r;
         if (buffer_length(&adopted) > span_store_room(intake->store, LANE_PROGRAMS))
                 return -EAGAIN;
-        return span_store_add(intake->store, LANE_PROGRAMS, buffer_data(&adopted), buffer_length(&adopted),
-                              intake->result.taken);
+        return span_store_add(intake->store, LANE_PROGRAMS, buffer_data(&adopted),
+                              buffer_length(&adopted), intake->result.taken);
 }
 
 void intake_take(Intake *intake, Request *request, Answer *ret)

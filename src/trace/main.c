@@ -34,8 +34,8 @@ static void usage(FILE *stream)
                     "Sends the spans of the virtual machine to its host. rootspan-init starts it.\n"
                     "\n"
                     "  --link-fd=N         socket to rootspan-init\n"
-                    "  --listen-fd=N       socket that listens for programs of the guest, which send\n"
-                    "                      their spans by OTLP/HTTP; may be given twice\n"
+                    "  --listen-fd=N       socket that listens for programs of the guest, which\n"
+                    "                      send their spans by OTLP/HTTP; may be given twice\n"
                     "  --endpoint=ADDRESS  where the host takes OTLP/HTTP: vsock://CID:PORT,\n"
                     "                      unix:/PATH or http://IPV4:PORT\n"
                     "                      (default " DEFAULT_ENDPOINT ")\n"
@@ -85,7 +85,8 @@ static int parse_option(int option, const char *value, TracerOptions *options)
         case 'r':
                 if (parse_listen_fd(value, options) == 0)
                         return 0;
-                log_error("--listen-fd=%s is not an open socket that listens, or one too many", value);
+                log_error("--listen-fd=%s is not an open socket that listens, or one too many",
+                          value);
                 return OPTIONS_E_USAGE;
         case 'e':
                 if (address_parse(value, strlen(value), &options->endpoint) == 0)

@@ -27,8 +27,8 @@ enum {
 };
 
 /* Reads all bytes that came back so far; @ended says that none will follow. @realtime is the time
- * now, for a date in Retry-After. An answer that has not ended after RESPONSE_MAX bytes is judged by
- * its status alone. Returns 0 with the answer, or an outcome above. */
+ * now, for a date in Retry-After. An answer that has not ended after RESPONSE_MAX bytes is judged
+ * by its status alone. Returns 0 with the answer, or an outcome above. */
 int response_parse(const uint8_t *data, size_t n, bool ended, nsec_t realtime, Response *ret);
 
 /* Did the host take the request? */

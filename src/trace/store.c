@@ -137,7 +137,8 @@ int span_store_read(const SpanStore *store, const SpanBatch *batch, Buffer *ret)
         return 0;
 }
 
-static void remove_batch(SpanStore *store, const SpanBatch *batch, uint64_t dropped, DropCause cause)
+static void remove_batch(SpanStore *store, const SpanBatch *batch, uint64_t dropped,
+                         DropCause cause)
 {
         store->counts.sent += batch->spans - dropped;
         count_dropped(store, dropped, cause);

@@ -1,8 +1,8 @@
 #pragma once
 
-/* Spans on their way out: queues of encoded ExportTraceServiceRequests, first in, first out, together
- * bounded in bytes. It knows no socket: producers add, the exporter peeks at a batch and commits
- * it once the host has answered, so nothing is lost with a failed attempt.
+/* Spans on their way out: queues of encoded ExportTraceServiceRequests, first in, first out,
+ * together bounded in bytes. It knows no socket: producers add, the exporter peeks at a batch and
+ * commits it once the host has answered, so nothing is lost with a failed attempt.
  *
  * The guest's own spans have a lane of their own, with some room that is only theirs, and go first:
  * without them the others have no place in the trace.

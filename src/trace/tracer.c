@@ -1,6 +1,7 @@
 /* The wiring of rootspan-tracer, and the only module that knows all others:
  *   link -> encode ----v
- *   receiver -> intake -> store -> exporter -> host, and what the exporter learns back to the link.
+ *   receiver -> intake -> store -> exporter -> host, and what the exporter learns back to the link;
+ *   the open root span by the lifeline, once the host has acknowledged spans.
  * Its life is the link's: when init is gone there is nobody left to flush for. */
 
 #include "trace/tracer.h"
@@ -19,6 +20,7 @@
 #include "otlp/encode.h"
 #include "trace/exporter.h"
 #include "trace/intake.h"
+#include "trace/lifeline.h"
 #include "trace/loop.h"
 #include "trace/store.h"
 
@@ -54,11 +56,13 @@ struct Tracer {
         LoopWatch link;
         SpanStore *store;
         Exporter *exporter;
+        Lifeline *lifeline;
         Intake intake;
         Receiver *receiver;
         char authorization[AUTHORIZATION_MAX];
         Buffer encoded;   /* one request, on its way into the store */
         KeptRecord trace; /* once told */
+        KeptRecord open;  /* likewise */
         KeptRecord root;  /* from the flush on */
         nsec_t drain_deadline;
         nsec_t root_deadline;
@@ -130,6 +134,7 @@ static void begin_flush(Tracer *tracer, nsec_t deadline)
         tracer->drain_deadline = nsec_add(now, left - left / 4);
         tracer->root_deadline = nsec_add(now, left - left / 20);
         tracer->state = TRACER_FINISHING;
+        lifeline_end(tracer->lifeline);
         receiver_finish(tracer->receiver, nsec_add(now, left / 4));
 }
 
@@ -210,6 +215,8 @@ static void on_acknowledged(void *owner)
 
         log_debug("%s acknowledges spans", tracer->endpoint);
         answer(tracer, &(LinkRecord){.type = LINK_ACKED});
+        if (tracer->state == TRACER_EXPORTING && tracer->open.record.type == LINK_OPEN)
+                lifeline_tell(tracer->lifeline, &tracer->trace.record, &tracer->open.record);
 }
 
 static void on_failed(void *owner, int error, unsigned http_status)
@@ -247,6 +254,11 @@ static int take_record(Tracer *tracer, const LinkRecord *record, const uint8_t *
                         return -EPROTO;
                 keep(&tracer->root, data, n);
                 begin_flush(tracer, record->deadline);
+                return 0;
+        case LINK_OPEN:
+                if (tracer->state != TRACER_EXPORTING)
+                        return -EPROTO;
+                keep(&tracer->open, data, n);
                 return 0;
         case LINK_ACKED:
         case LINK_FAILED:
@@ -306,6 +318,8 @@ int tracer_new(const TracerOptions *options, Tracer **ret)
         if (r == 0)
                 r = exporter_new(&tracer->loop, tracer->store, &options->endpoint, &events, tracer,
                                  &tracer->exporter);
+        if (r == 0)
+                r = lifeline_new(&tracer->loop, &options->endpoint, &tracer->lifeline);
         tracer->intake.store = tracer->store;
         if (r == 0)
                 r = receiver_new(&tracer->loop, &tracer->intake, options->listen_fds,
@@ -321,6 +335,7 @@ Tracer *tracer_free(Tracer *tracer)
 {
         if (!tracer)
                 return NULL;
+        lifeline_free(tracer->lifeline);
         receiver_free(tracer->receiver);
         exporter_free(tracer->exporter);
         span_store_free(tracer->store);

@@ -1,6 +1,6 @@
 /* A whole connection of the forwarder: the first byte says in pieces of which size the rest is
  * sent. Whatever comes, the answers are well-formed responses, and there is a 200 for every batch
- * that reached the sink. */
+ * that reached the sink; there is no room for open root spans, which have a target of their own. */
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -41,8 +41,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
         static const SinkOps ops = {sink_write, sink_commit};
         static uint8_t answers[ANSWERS_MAX];
-        Sink sink = {&ops, "nothing"}, *sinks[] = {&sink};
+        Sink sink = {&ops, "nothing"}, *sinks[] = {&sink, NULL};
         size_t piece, answers_n = 0;
+        OpenRoots *roots;
         Delivery *delivery;
         sd_event *event;
         Server *server;
@@ -54,8 +55,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         log_setup(NULL, -EBADF, LOG_FORMAT_PLAIN, LOG_LEVEL_ERROR);
         n_written = 0;
         assert(sd_event_new(&event) >= 0);
-        assert(delivery_new(event, sinks, 1, &delivery) == 0);
-        assert(server_new(event, delivery, &server_limits_default, &server) == 0);
+        assert(open_roots_new(event, 0, OPEN_ROOTS_GRACE, &roots) == 0);
+        sinks[1] = open_roots_sink(roots);
+        assert(delivery_new(event, sinks, 2, &delivery) == 0);
+        open_roots_set_delivery(roots, delivery);
+        assert(server_new(event, delivery, roots, &server_limits_default, &server) == 0);
         assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
         assert(server_add_connection(server, fds[1], "fuzz") == 0);
 
@@ -75,6 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
         fd_close(fds[0]);
         server_free(server);
+        open_roots_free(roots);
         delivery_free(delivery);
         sd_event_unref(event);
         return 0;

@@ -3,7 +3,7 @@ one of the two."""
 
 import struct
 
-TRACE, SPAN, FLUSH, ACKED, FAILED, FLUSHED = range(1, 7)
+TRACE, SPAN, FLUSH, ACKED, FAILED, FLUSHED, OPEN = range(1, 8)
 OUTCOMES = ("delivered", "unacked", "unreachable")
 
 
@@ -38,6 +38,10 @@ def trace_record(trace_id, resource, agent=b"theagent", adopt=True, token=None):
 
 def span_record(*args, **kwargs):
     return bytes([SPAN]) + span(*args, **kwargs)
+
+
+def open_record(*args, **kwargs):
+    return bytes([OPEN]) + span(*args, **kwargs)
 
 
 def flush_record(deadline, *args, **kwargs):

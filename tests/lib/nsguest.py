@@ -87,6 +87,11 @@ class Guest:
         path.chmod(0o755)
         return "/bin/" + name
 
+    def wrap_init(self, text):
+        """Makes a shell script PID 1, which is to start the real init, /sbin/init now."""
+        (self.root / "sbin/rootspan-init").rename(self.root / "sbin/init")
+        (self.root / "sbin/rootspan-init").symlink_to(self.script("wrapper", text))
+
     def start_forwarder(self):
         """Starts rootspan-forwarder on a Unix socket of the guest; returns when it listens."""
         socket = self.root / "host" / "v.sock"

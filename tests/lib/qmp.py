@@ -1,4 +1,4 @@
-"""QEMU's monitor for programs: commands, and the events that tell what becomes of the VM."""
+"""QEMU's monitor for programs (QMP): commands, and the events that tell what becomes of the VM."""
 
 import json
 
@@ -13,7 +13,6 @@ class Monitor:
         self.socket = socket
         self.stream = socket.makefile("r")
         self.events = []
-        self.is_ready = False
 
     def next_message(self):
         """None when QEMU has ended."""
@@ -35,13 +34,10 @@ class Monitor:
 
     def prepare(self):
         """Before this, QEMU takes no commands and tells no events."""
-        if not self.is_ready:
-            self.next_answer("QMP")
-            self.is_ready = True
-            self.command("qmp_capabilities")
+        self.next_answer("QMP")
+        self.command("qmp_capabilities")
 
     def command(self, name, **arguments):
-        self.prepare()
         self.socket.sendall(json.dumps({"execute": name, "arguments": arguments}).encode())
         return self.next_answer("return")
 

@@ -35,6 +35,7 @@ class Host:
 
     def __init__(self, path, *answers):
         self.answers = list(answers)
+        self.decode = otlp_decode.spans
         self.requests = queue.Queue()
         self.connections = 0
         self.open = []
@@ -54,12 +55,15 @@ class Host:
                 return
             self.connections += 1
             self.open.append(connection)
-            try:
-                self.serve_connection(connection)
-            except OSError:
-                pass
+            threading.Thread(target=self.serve_connection, args=(connection,), daemon=True).start()
 
     def serve_connection(self, connection):
+        try:
+            self.answer_requests(connection)
+        except OSError:
+            pass
+
+    def answer_requests(self, connection):
         stream = connection.makefile("rb")
         while True:
             head = {}
@@ -70,7 +74,7 @@ class Host:
             if not first:
                 return
             body = stream.read(int(head["content-length"]))
-            self.requests.put((first.decode().strip(), head, otlp_decode.spans(body)))
+            self.requests.put((first.decode().strip(), head, self.decode(body)))
             answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
             if answer is not None:
                 connection.sendall(answer)

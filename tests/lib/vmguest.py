@@ -90,9 +90,9 @@ class Host:
              "--tree", userland, "--kernel-modules", self.modules, "--config", config, *options],
             self.out / "mkinitrd.log")
 
-    def start_forwarder(self, color="never"):
+    def start_forwarder(self, color="never", options=()):
         self.forwarder = Service([self.programs["forwarder"], "--socket-path", self.uds,
-                                  "--file", self.trace_file, "--tree", "--color", color],
+                                  "--file", self.trace_file, "--tree", "--color", color, *options],
                                  self.out / "forwarder.log", self.tree_file)
         self.forwarder.wait_ready()
 

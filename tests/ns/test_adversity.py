@@ -18,9 +18,7 @@ FOREVER = " rootspan.flush_timeout=1h rootspan.end_timeout=1h"
 
 def put_before_init(guest, commands):
     """Has a shell execute rootspan-init after some commands."""
-    (guest.root / "sbin/rootspan-init").rename(guest.root / "sbin/init")
-    wrapper = guest.script("wrapper", f'{commands}\nexec /sbin/init "$@"\n')
-    (guest.root / "sbin/rootspan-init").symlink_to(wrapper)
+    guest.wrap_init(f'{commands}\nexec /sbin/init "$@"\n')
 
 
 class BadTracer(unittest.TestCase):

@@ -29,7 +29,8 @@ class Trace(unittest.TestCase):
             self.assertEqual(result.end["dropped"], "0")
             steps = [s["name"] for s in spans if s.get("parentSpanId") ==
                      by_name(spans, "boot")["spanId"]]
-            for name in "mount /proc", "hostname", "loopback", "start tracer", "await receiver":
+            for name in ("mount /proc", "hostname", "loopback", "listen for spans", "start tracer",
+                         "await receiver"):
                 self.assertIn(name, steps)
 
     def test_failed_agent_is_an_error(self):

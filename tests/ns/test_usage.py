@@ -11,8 +11,9 @@ MAN_PAGE = pathlib.Path(__file__).parents[2] / "docs/man/rootspan-init.8"
 INIT = os.environ["ROOTSPAN_INIT"]
 
 
-def run(*arguments):
-    return subprocess.run([INIT, *arguments], capture_output=True, text=True, timeout=20)
+def run(*arguments, **environment):
+    return subprocess.run([INIT, *arguments], capture_output=True, text=True, timeout=20,
+                          env={**os.environ, **environment})
 
 
 def mounts():
@@ -22,8 +23,9 @@ def mounts():
 class Usage(unittest.TestCase):
     def test_not_pid_1_means_usage(self):
         before = mounts()
-        for arguments in [], ["--", "/bin/true"], ["--nonsense"], ["--help", "more"]:
-            result = run(*arguments)
+        for arguments in [], ["--", "/bin/true"], ["--nonsense"], ["--help", "more"], \
+                ["--service", "--", "/bin/true"]:
+            result = run(*arguments, INVOCATION_ID="1", NOTIFY_SOCKET="@none")
             self.assertEqual(result.returncode, 2)
             self.assertEqual(result.stdout, "")
             self.assertIn("Usage: rootspan-init", result.stderr)
@@ -43,7 +45,8 @@ class Usage(unittest.TestCase):
 
     def test_man_page_has_every_option(self):
         listed = set(re.findall(r"^  (\S+)=VALUE$", run("--help").stdout, re.MULTILINE))
-        described = set(re.findall(r"^\.It Cm ((?:rootspan|agent|systemd)\.\w+)", MAN_PAGE.read_text(),
+        options = MAN_PAGE.read_text().partition(".Sh OPTIONS")[2].partition(".Sh")[0]
+        described = set(re.findall(r"^\.It Cm ((?:rootspan|agent|systemd)\.\w+)", options,
                                    re.MULTILINE))
         self.assertGreater(len(listed), 10)
         self.assertEqual(listed, described)

@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import shutil
+import time
 import unittest
 
 from collector import Collector
@@ -165,6 +166,51 @@ class Static(Guest):
         self.check_delivered(end, spans)
 
 
+class Lost(Guest):
+    def wait_for(self, path, text):
+        """Until the forwarder has written @text to a file."""
+        deadline = time.monotonic() + BOOT_SECONDS
+        while text not in path.read_text():
+            self.assertLess(time.monotonic(), deadline, path.read_text())
+            time.sleep(0.1)
+
+    def test_vm_that_is_killed(self):
+        """The host ends its root span."""
+        self.host.make_initrd(["/bin/sh", "-c", "echo working; exec sleep 1000"], SETTINGS)
+        self.host.start_forwarder(options=["--log-level=debug"])
+        with self.host.boot() as machine:
+            self.assertIsNotNone(machine.console.wait_for("^working", BOOT_SECONDS))
+            self.wait_for(self.host.forwarder.log, "holds an open root span")
+            self.wait_for(self.host.trace_file, '"name":"boot"')
+            machine.process.kill()
+        self.wait_for(self.host.trace_file, '"name":"guest"')
+        self.host.stop_forwarder()
+        root = check_trace(self.host.spans())
+        self.assertEqual(root["status"], {"code": STATUS_ERROR, "message":
+                                          "the VM was lost before its root span came"})
+        self.assertEqual(attributes(root)["rootspan.reason"], "vm-lost")
+        tree = self.host.tree_file.read_text()
+        self.assertIn("\n✗ guest ", tree)
+        self.assertNotIn("<trace-without-root-span>", tree)
+
+
+class InsideTheGuest(Guest):
+    def test_forwarder_on_vsock(self):
+        """A forwarder on AF_VSOCK, in the guest itself and so without a host's help."""
+        script = " ".join((
+            "setsid rootspan-forwarder --vsock-cid=any --file=/run/trace.jsonl --log-level=debug &",
+            """until grep -qs '"name":"boot"' /run/trace.jsonl; do sleep 0.1; done;""",
+            "sed 's/^/trace: /' /run/trace.jsonl"))
+        end = self.run_guest(
+            ["/bin/sh", "-c", script],
+            ["trace_require=no", "trace_endpoint=vsock://1:10240"], forwarder=False,
+            options=["--agent", f"{os.environ['ROOTSPAN_FORWARDER']}:/usr/bin/rootspan-forwarder",
+                     "--with-libraries", "--module", "vsock_loopback"])
+        found = "".join(self.said("trace"))
+        for name in "kernel", "boot":
+            self.assertIn(f'"name":"{name}"', found)
+        self.assertIn("rootspan-forwarder: cid 1: holds an open root span", self.console)
+        self.assertEqual((end["flush"], end["dropped"]), ("delivered", "0"), self.console)
 class WithoutConsole(Guest):
     def test_lines_go_to_the_kernel_log(self):
         """Which this kernel shows by means that are no console to a program."""

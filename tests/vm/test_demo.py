@@ -51,6 +51,7 @@ class Demo(unittest.TestCase):
         self.assertEqual(result.returncode, 125, result.stdout + result.stderr)
         self.assertIn("demo: the VM ended without", result.stderr)
         self.assertIn("  my last words\n", result.stderr)
+        self.assertIn("kernel", (self.out / "tree.txt").read_text())
 
     def test_interrupt_ends_everything(self):
         agent = ["/bin/sh", "-c", "echo running; exec sleep 1000"]

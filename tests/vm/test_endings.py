@@ -88,7 +88,7 @@ class Machines(Vm):
     SAID = {
         "lose-child": "agent: child's status 137",
         "lose-child-and-die": "agent: child's status 137",
-        "pid1": "agent: PID 1 of /proc/1",
+        "pid1": "agent: PID 1 of /proc/1( /proc/[0-9]+)?$",
         "fault": "rootspan: PID 1 is at fault: signal 11",
     }
 

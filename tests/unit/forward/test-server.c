@@ -21,6 +21,9 @@
 #define PATIENCE (20 * NSEC_PER_SEC)
 
 #define HEAD "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
+#define OPEN_HEAD                                                                                  \
+        "POST /rootspan/v1/open HTTP/1.1\r\nHost: x\r\n"                                           \
+        "Content-Type: application/x-protobuf\r\n"
 #define ANSWER(status, n) "HTTP/1.1 " status "\r\nContent-Type: application/x-protobuf\r\n"        \
                           "Content-Length: " n "\r\n"
 #define OK_ANSWER ANSWER("200 OK", "2") "\r\n\n" /* and a NUL byte */
@@ -37,6 +40,7 @@ typedef struct TestSink {
 typedef struct Fixture {
         sd_event *event;
         TestSink sink;
+        OpenRoots *roots;
         Delivery *delivery;
         Server *server;
 } Fixture;
@@ -61,17 +65,21 @@ static int test_sink_commit(Sink *sink)
 static void setup(Fixture *f, const ServerLimits *limits)
 {
         static const SinkOps ops = {test_sink_write, test_sink_commit};
-        Sink *sinks[] = {&f->sink.sink};
+        Sink *sinks[] = {&f->sink.sink, NULL};
 
         *f = (Fixture){.sink = {.sink = {.ops = &ops, .name = "the test"}}};
         assert_true(sd_event_new(&f->event) >= 0);
-        assert_int_equal(delivery_new(f->event, sinks, 1, &f->delivery), 0);
-        assert_int_equal(server_new(f->event, f->delivery, limits, &f->server), 0);
+        assert_int_equal(open_roots_new(f->event, 1, OPEN_ROOTS_GRACE, &f->roots), 0);
+        sinks[1] = open_roots_sink(f->roots);
+        assert_int_equal(delivery_new(f->event, sinks, 2, &f->delivery), 0);
+        open_roots_set_delivery(f->roots, f->delivery);
+        assert_int_equal(server_new(f->event, f->delivery, f->roots, limits, &f->server), 0);
 }
 
 static void teardown(Fixture *f)
 {
         f->server = server_free(f->server);
+        f->roots = open_roots_free(f->roots);
         f->delivery = delivery_free(f->delivery);
         f->event = sd_event_unref(f->event);
 }
@@ -675,6 +683,93 @@ static void test_connections_max(void **state)
         teardown(&f);
 }
 
+/* A connection that holds a root span does not give way, until that span has come. */
+static void test_open_root_does_not_give_way(void **state)
+{
+        ServerLimits limits = server_limits_default;
+        Address address = {.kind = ADDRESS_UNIX};
+        int holder, idle, third, fourth;
+        Fixture f;
+
+        (void)snprintf(address.path, sizeof(address.path), "/tmp/test-server-%d", (int)getpid());
+        limits.connections = 2;
+        setup(&f, &limits);
+        assert_int_equal(server_listen(f.server, &address), 0);
+        assert_int_equal(address_connect(&address, &holder), 0);
+        send_sample(&f, holder, OPEN_HEAD);
+        expect_ok(&f, holder);
+        assert_int_equal(address_connect(&address, &idle), 0);
+        settle(&f);
+        assert_int_equal(address_connect(&address, &third), 0);
+        expect_end(&f, idle);
+        expect_nothing(&f, holder);
+
+        send_sample(&f, third, HEAD);
+        expect_ok(&f, third);
+        assert_int_equal(address_connect(&address, &fourth), 0);
+        expect_end(&f, holder);
+        open_roots_finish(f.roots);
+        assert_int_equal(f.sink.n_written, 1);
+        fd_close(holder);
+        fd_close(idle);
+        fd_close(third);
+        fd_close(fourth);
+        settle(&f);
+        teardown(&f);
+}
+
+/* It is idle for as long as it likes; when it ends, the root span does. */
+static void test_open_root_is_held(void **state)
+{
+        ServerLimits limits = server_limits_default;
+        int holder, other;
+        Fixture f;
+
+        limits.phases[CONNECTION_IDLE] = 30 * NSEC_PER_MSEC;
+        setup(&f, &limits);
+        holder = connect_to(&f);
+        send_sample(&f, holder, OPEN_HEAD);
+        expect_ok(&f, holder);
+        other = connect_to(&f);
+        expect_end(&f, other);
+        expect_nothing(&f, holder);
+        open_roots_finish(f.roots);
+        assert_int_equal(f.sink.n_written, 0);
+        fd_close(holder);
+        settle(&f);
+        open_roots_finish(f.roots);
+        assert_int_equal(f.sink.n_written, 1);
+        fd_close(other);
+        settle(&f);
+        teardown(&f);
+}
+
+static void test_open_root_refused(void **state)
+{
+        int first, second;
+        Fixture f;
+
+        setup(&f, &server_limits_default);
+        first = connect_to(&f);
+        send_text(&f, first, OPEN_HEAD "Content-Length: 0\r\n\r\n");
+        expect_status(&f, first, "400 Bad Request", false);
+        send_text(&f, first, OPEN_HEAD "Content-Length: 1\r\n\r\nx");
+        expect_status(&f, first, "400 Bad Request", false);
+        send_sample(&f, first, OPEN_HEAD);
+        expect_ok(&f, first);
+        second = connect_to(&f);
+        send_text(&f, second, OPEN_HEAD "Content-Length: 37\r\n\r\n");
+        send_bytes(&f, second, sample_request, 16);
+        send_bytes(&f, second, "another!", 8);
+        send_bytes(&f, second, sample_request + 24, sizeof(sample_request) - 24);
+        expect_status(&f, second, "503 Service Unavailable", false);
+        fd_close(first);
+        fd_close(second);
+        settle(&f);
+        assert_int_equal(f.sink.n_written, 0);
+        teardown(&f);
+}
+
 /* What is under way is finished, what is idle is closed, and then the loop ends. */
 static void test_stop(void **state)
 {
@@ -777,6 +872,9 @@ int main(void)
                 UNIT_TEST(test_memory_wait_ends),
                 UNIT_TEST(test_memory_of_chunks),
                 UNIT_TEST(test_connections_max),
+                UNIT_TEST(test_open_root_does_not_give_way),
+                UNIT_TEST(test_open_root_is_held),
+                UNIT_TEST(test_open_root_refused),
                 UNIT_TEST(test_stop),
                 UNIT_TEST(test_stop_ends),
                 UNIT_TEST(test_listen),

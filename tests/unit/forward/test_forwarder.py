@@ -40,8 +40,8 @@ class Client:
         self.file.close()
         self.socket.close()
 
-    def send(self, body, *fields, length=None):
-        head = ["POST /v1/traces HTTP/1.1", "Host: x", "Content-Type: application/x-protobuf",
+    def send(self, body, *fields, length=None, path="/v1/traces"):
+        head = [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: application/x-protobuf",
                 f"Content-Length: {len(body) if length is None else length}", *fields, "", ""]
         self.socket.sendall("\r\n".join(head).encode() + body)
 
@@ -56,9 +56,13 @@ class Client:
             fields[name] = value
         return (int(line.split()[1]), fields, self.file.read(int(fields["Content-Length"])))
 
-    def post(self, body, *fields):
-        self.send(body, *fields)
+    def post(self, body, *fields, path="/v1/traces"):
+        self.send(body, *fields, path=path)
         return self.answer()
+
+    def open(self, span):
+        """Tells of an open root span, which is held from here on."""
+        return self.post(otlp.request(span), path="/rootspan/v1/open")[0]
 
 
 def small(number, name="x"):
@@ -376,6 +380,96 @@ guest                              0      100ms  ━━━━━━━━━━�
         self.assertEqual(log.count("cannot print traces"), 1)
 
 
+class TestOpenRoot(ForwarderTest):
+    """A root span that has begun and whose VM is lost, or is not."""
+    GUEST = otlp.span(1, "guest", 0, 50, values={"known": "yes"})
+    BOOT = otlp.request(otlp.span(2, "boot", 0, 20, parent=1))
+
+    def wait_for(self, number):
+        """The span with this id, once it is in the file."""
+        deadline = time.monotonic() + PATIENCE
+        while number not in self.ids():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        return [span for span in spans.read_file(self.file) if int(span["spanId"], 16) == number]
+
+    def test_lost(self):
+        process = self.start("--file", self.file, "--tree")
+        with Client(self.socket) as client:
+            self.assertEqual(client.open(self.GUEST), 200)
+            self.assertEqual(client.post(self.BOOT)[0], 200)
+            self.assertEqual(self.ids(), [2])
+        [guest] = self.wait_for(1)
+        self.assertEqual((guest["name"], guest["status"]), (
+            "guest", {"code": 2, "message": "the VM was lost before its root span came"}))
+        self.assertEqual(spans.attributes(guest), {
+            "known": "yes", "rootspan.reason": "vm-lost", "error.type": "vm-lost"})
+        self.assertGreaterEqual(spans.times(guest)[1], 1_700_000_000_050_000_000)
+        output, _ = self.stop(process)
+        self.assertEqual(self.ids(), [2, 1])
+        self.assertNotIn("<trace-without-root-span>", output)
+        self.assertRegex(output, r"\n✗ guest .*\n(?s:.*)the VM was lost before its root span came")
+
+    def test_collated(self):
+        """With a parent on the host it is the root span of the guest all the same."""
+        process = self.start()
+        with Client(self.socket) as client:
+            client.open(otlp.span(1, "guest", 0, 50, parent=99))
+            client.post(self.BOOT)
+        output, _ = self.stop_when_lost(process)
+        self.assertNotIn("<trace-without-root-span>", output)
+
+    def stop_when_lost(self, process):
+        """Stops it when it has seen that its clients are gone."""
+        with Client(self.socket) as client:
+            client.post(b"")  # what came before has been seen with the answer
+        return self.stop(process)
+
+    def test_lost_before_the_stop(self):
+        process = self.start("--file", self.file)
+        with Client(self.socket) as client:
+            client.open(self.GUEST)
+        self.stop_when_lost(process)
+        self.assertEqual(self.ids(), [1])
+
+    def test_alive_at_the_stop(self):
+        """It lives on, and tells the next forwarder."""
+        process = self.start("--file", self.file)
+        with Client(self.socket) as client:
+            client.open(self.GUEST)
+            self.stop(process)
+            self.assertIsNone(client.answer())
+        process = self.start("--file", self.file)
+        with Client(self.socket) as client:
+            client.open(self.GUEST)
+            client.post(otlp.request(self.GUEST))
+        self.stop_when_lost(process)
+        self.assertEqual(self.ids(), [1])
+
+    def test_true_root_span_comes_late(self):
+        """A VM that was not lost after all: its own root span is stored behind ours."""
+        process = self.start("--file", self.file)
+        with Client(self.socket) as client:
+            client.open(self.GUEST)
+        self.wait_for(1)
+        with Client(self.socket) as client:
+            self.assertEqual(client.post(otlp.request(self.GUEST))[0], 200)
+        ours, theirs = self.wait_for(1)
+        self.assertEqual((ours["status"]["code"], theirs.get("status")), (2, None))
+        self.stop(process)
+
+    def test_refused(self):
+        process = self.start("--file", self.file)
+        with Client(self.socket) as client:
+            for body in (b"", b"x", self.BOOT + self.BOOT,
+                         otlp.request(otlp.span(1, "inside out", 50, 0))):
+                self.assertEqual(client.post(body, path="/rootspan/v1/open")[0], 400)
+            large = otlp.request(otlp.span(1, "x" * 16384, 0, 50))
+            self.assertEqual(client.post(large, path="/rootspan/v1/open")[0], 413)
+        self.stop_when_lost(process)
+        self.assertEqual(self.ids(), [])
+
+
 class TestProgram(ForwarderTest):
     def test_address_in_use(self):
         process = self.start("--file", self.file)
@@ -435,6 +529,16 @@ class TestProgram(ForwarderTest):
             self.assertEqual((status, fields["Connection"]), (200, "close"))
         self.stop(process)
         self.assertEqual(self.ids(), [1])
+
+    @unittest.skipIf(os.environ.get("ROOTSPAN_SANITIZED"), "sanitizers need more than the sandbox")
+    def test_sandbox(self):
+        """It is closed before the first request is taken."""
+        process = self.start()
+        with Client(self.socket) as client:
+            client.post(b"")
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+        self.assertIn("\nSeccomp:\t2\n", status)
+        self.assertIn("\nNoNewPrivs:\t1\n", status)
 
     def test_notify(self):
         path = self.path / "notify"

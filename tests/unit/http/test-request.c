@@ -136,6 +136,27 @@ static void test_json(void **state)
         request_done(&request);
 }
 
+/* Only who asks for open root spans is sent any. */
+static void test_open(void **state)
+{
+        static const char text[] = "POST /rootspan/v1/open HTTP/1.1\r\nHost: x\r\n"
+                                   "Content-Type: application/x-protobuf\r\n"
+                                   "Content-Length: 2\r\n\r\nhi";
+        const RequestPolicy open = {.body_max = BODY_MAX, .open = true};
+        Request request;
+
+        check_policy(&open, text, 0, false, "hi");
+        check_policy(&open, HEAD "Content-Length: 2\r\n\r\nhi", 0, false, "hi");
+        check(text, 404, false, NULL);
+        (void)read_split(&request, &open, text, strlen(text), 10);
+        assert_true(request.open);
+        request_done(&request);
+        (void)read_split(&request, &open, HEAD "Content-Length: 0\r\n\r\n",
+                         sizeof(HEAD "Content-Length: 0\r\n\r\n") - 1, 10);
+        assert_false(request.open);
+        request_done(&request);
+}
+
 static void test_authorization(void **state)
 {
         static const struct {
@@ -265,6 +286,7 @@ int main(void)
                 UNIT_TEST(test_refused),
                 UNIT_TEST(test_cut),
                 UNIT_TEST(test_json),
+                UNIT_TEST(test_open),
                 UNIT_TEST(test_authorization),
                 UNIT_TEST(test_first_byte),
                 UNIT_TEST(test_head_too_large),

@@ -56,6 +56,7 @@ static void test_small_records_round_trip(void **state)
                                       .token = "secret"}};
         LinkRecord failed = {.type = LINK_FAILED, .failed = {ECONNRESET, 503}};
         LinkRecord flushed = {.type = LINK_FLUSHED, .flushed = {FLUSH_UNACKED, 1, 1ULL << 40}};
+        LinkRecord open = {.type = LINK_OPEN, .span = {{{1}}, {{2}}, "guest", .kind = 1}};
         LinkRecord back;
         uint8_t data[512];
         ptrdiff_t n;
@@ -78,6 +79,12 @@ static void test_small_records_round_trip(void **state)
         trace.trace.agent = (SpanId){0};
         n = link_record_encode(&trace, data, sizeof(data));
         assert_int_equal(link_record_decode(data, (size_t)n, &back), -EBADMSG);
+
+        n = link_record_encode(&open, data, sizeof(data));
+        assert_int_equal(link_record_decode(data, (size_t)n, &back), 0);
+        assert_int_equal(back.type, LINK_OPEN);
+        assert_memory_equal(&back.span.parent, &open.span.parent, SPAN_ID_SIZE);
+        assert_string_equal(back.span.name, "guest");
 
         n = link_record_encode(&failed, data, sizeof(data));
         assert_int_equal(link_record_decode(data, (size_t)n, &back), 0);

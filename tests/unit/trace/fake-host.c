@@ -43,6 +43,7 @@ static bool take_request(HostConnection *connection)
                 return false;
         assert(buffer_append(&connection->host->bodies, buffer_data(input) + head_n, n) == 0);
         assert(buffer_append(&connection->host->bodies, "|", 1) == 0);
+        connection->host->requests_n++;
         buffer_consume(input, head_n + n);
         return true;
 }

@@ -49,6 +49,7 @@ struct FakeHost {
         HostConnection connections[HOST_CONNECTIONS_MAX];
         size_t connections_n;
         const HostTurn *script; /* ends with a turn that is all zeroes; the last one repeats */
+        size_t requests_n;      /* that were read to their end */
         Buffer bodies;          /* of all requests that were read to their end, with a '|' each */
 };
 

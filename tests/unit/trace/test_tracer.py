@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "lib"))
@@ -78,6 +79,57 @@ class Delivery(Case):
         self.assertEqual(self.receive_until(link.FLUSHED),
                          [(link.ACKED,), (link.FLUSHED, "delivered", 4, 0)])
         self.assertEqual(host.connections, 4)
+
+
+class Lifeline(Case):
+    def tell(self):
+        self.link.send(link.open_record(ROOT_ID, "guest", start=1000, end=1000))
+        self.send_spans([1])
+
+    def next_open(self, host):
+        first, _, spans = host.requests.get(timeout=PATIENCE)
+        self.assertEqual(first, "POST /rootspan/v1/open HTTP/1.1")
+        return spans
+
+    def test_told_once_the_host_acknowledges(self):
+        host = self.start_host()
+        self.start_tracer()
+        before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        self.tell()
+        self.assertEqual(host.requests.get(timeout=PATIENCE)[2][0]["name"], "span 1")
+        [root] = self.next_open(host)
+        after = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        self.assertEqual((root["trace_id"], root["span_id"], root["parent_span_id"], root["name"]),
+                         (TRACE_ID.hex(), ROOT_ID.hex(), "", "guest"))
+        self.assertEqual(root["resource"], self.resource)
+        self.assertEqual((root["start"], root["status"], root["attributes"]), (1000, 0, {}))
+        self.assertTrue(before < root["end"] - 1000 < after)  # the guest's time now
+        self.flush(PATIENCE)
+        self.assertEqual(self.receive_until(link.FLUSHED)[-1],
+                         (link.FLUSHED, "delivered", 2, 0))
+        self.assertEqual(self.finish(), (0, ""))
+
+    def test_told_again_when_the_connection_is_lost(self):
+        host = self.start_host()
+        self.start_tracer()
+        self.tell()
+        host.requests.get(timeout=PATIENCE)
+        self.next_open(host)
+        host.open[1].shutdown(socket.SHUT_RDWR)
+        self.next_open(host)
+
+    def test_plain_collector(self):
+        """It says 404, once; no span is the worse for it."""
+        host = self.start_host(OK, status(404), OK)
+        self.start_tracer()
+        self.tell()
+        host.requests.get(timeout=PATIENCE)
+        self.next_open(host)
+        self.assertEqual(host.open[1].recv(1), b"")  # so there is nothing more to come
+        self.flush(PATIENCE)
+        self.assertEqual(self.receive_until(link.FLUSHED),
+                         [(link.ACKED,), (link.FLUSHED, "delivered", 2, 0)])
+        self.assertEqual(host.connections, 2)
 
 
 class Trouble(Case):
@@ -213,7 +265,8 @@ class Options(unittest.TestCase):
 
     def test_wrong(self):
         for arguments in (["--link-fd=0"], ["--link-fd=77"], ["--link-fd=-1"], ["--link-fd=x"],
-                          ["--endpoint=host:1"], ["--nonsense"], ["word"]):
+                          ["--listen-fd=0"], ["--listen-fd=x"], ["--endpoint=host:1"],
+                          ["--nonsense"], ["word"]):
             result = self.run_tracer(*arguments)
             self.assertEqual((result.returncode, result.stdout), (2, ""), arguments)
             self.assertNotEqual(result.stderr, "", arguments)
