@@ -8,8 +8,9 @@ import os
 import pathlib
 import re
 import subprocess
-import tempfile
 import unittest
+
+from scratch import ScratchCase
 
 KERNEL_PARAMS = os.environ["ROOTSPAN_KERNEL_PARAMS"]
 VERSION = os.environ["ROOTSPAN_VERSION"]
@@ -39,12 +40,7 @@ def run(*words, text=""):
     return result.returncode, result.stdout.decode(), result.stderr.decode()
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory(prefix="rootspan-kernel-params-")
-        self.addCleanup(directory.cleanup)
-        self.top = pathlib.Path(directory.name)
-
+class Case(ScratchCase):
     def prints(self, parameters, text=None, **options):
         status, out, err = run("-", text=text or configuration(**options))
         self.assertEqual((status, out, err), (0, f"{parameters}\n" if parameters else "", ""))

@@ -8,8 +8,9 @@ import re
 import stat
 import struct
 import subprocess
-import tempfile
 import unittest
+
+from scratch import ScratchCase
 
 MKINITRD = os.environ["ROOTSPAN_MKINITRD"]
 VERSION = os.environ["ROOTSPAN_VERSION"]
@@ -27,20 +28,11 @@ def elf(interpreter=None):
     return header + struct.pack("<IIQQQQQQ", kind, 4, 120, 0, 0, len(path), len(path), 1) + path
 
 
-class Case(unittest.TestCase):
+class Case(ScratchCase):
     def setUp(self):
-        directory = tempfile.TemporaryDirectory(prefix="rootspan-mkinitrd-")
-        self.addCleanup(directory.cleanup)
-        self.top = pathlib.Path(directory.name)
+        super().setUp()
         self.write("init", elf(), 0o755)
         self.write("tracer", elf(), 0o755)
-
-    def write(self, name, content=b"", mode=0o644):
-        path = self.top / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        path.chmod(mode)
-        return path
 
     def run_raw(self, *words, environment=None, **options):
         return subprocess.run([MKINITRD, *words], capture_output=True, text=True, check=False,
