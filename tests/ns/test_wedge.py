@@ -13,14 +13,13 @@ import time
 import unittest
 
 import otlp_decode
-from nsguest import Guest
+from nsguest import Guest, machine
 from poster import read_answers
 
 PATIENCE = 20  # seconds until a wait counts as hanging
 LIB = str(pathlib.Path(__file__).resolve().parents[1] / "lib")
 PYTHON = [sys.executable, f"{LIB}/poster.py"]
-SEEN = ["/usr", "/lib", "/lib64", LIB]
-SEEN += [path for path in (sys.base_prefix,) if not path.startswith("/usr")]
+SEEN = machine(LIB, sys.base_prefix)
 TRACER_MAX_KB = 32 * 1024
 LONG = "rootspan.flush_timeout=20s rootspan.end_timeout=20s"
 FOREVER_BYTES = 1 << 20  # much more than the tracer reads
