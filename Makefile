@@ -3,7 +3,7 @@
 #
 #   make           build everything
 #   make check     install what the tests need, build, run every test
-#   make demo      boot a guest and show its trace  (AGENT='CMD "ARG 1" ARG2')
+#   make demo      boot a guest and show its trace  (AGENT='CMD "ARG 1" ARG2', MODE=initrd|image)
 #   make fuzz      every parser against libFuzzer  (SECONDS=60, each)
 #   make install   to DESTDIR and PREFIX
 #   make clean     remove build/
@@ -15,6 +15,7 @@ ASAN := $(BUILD)/asan
 CLANG := $(BUILD)/clang
 INIT := $(abspath $(MUSL)/src/init/rootspan-init)
 PREFIX ?= /usr
+MODE ?= initrd
 
 .PHONY: all build musl deps demo demo-run check fuzz install clean format
 all: build
@@ -50,7 +51,7 @@ $(BUILD)/make-exit.so: tools/make-exit.c | deps
 demo: demo-run
 	@$(make-exit $(file <$(BUILD)/demo.status))
 demo-run: build
-	@initrd/demo --build $(MAIN) --init $(INIT) --out $(BUILD)/demo; echo $$? >$(BUILD)/demo.status
+	@initrd/demo --build $(MAIN) --init $(INIT) --out $(BUILD)/demo --mode $(MODE); echo $$? >$(BUILD)/demo.status
 
 check: build $(ASAN)/build.ninja $(CLANG)/build.ninja
 	ninja -C $(ASAN)

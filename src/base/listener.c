@@ -69,6 +69,23 @@ int listener_init(Listener *listener, const Address *address)
         return 0;
 }
 
+int listener_adopt(Listener *listener, int fd)
+{
+        int type, listens, r;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){sizeof(type)}) < 0 ||
+            getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens,
+                       &(socklen_t){sizeof(listens)}) < 0)
+                return -errno;
+        if (type != SOCK_STREAM || !listens)
+                return -EINVAL;
+        r = fd_set_nonblock(fd, 1);
+        if (r < 0)
+                return r;
+        *listener = (Listener){.fd = fd}; /* without an address, there is no path to remove */
+        return 0;
+}
+
 void listener_done(Listener *listener)
 {
         const char *path = listener->address.path;

@@ -18,5 +18,9 @@ typedef struct Listener {
  * -errno. */
 int listener_init(Listener *listener, const Address *address);
 
+/* Takes the socket @fd that somebody else made to listen, as systemd does, and whose path stays
+ * theirs. Returns 0, or -EINVAL if it is none, or -errno. */
+int listener_adopt(Listener *listener, int fd);
+
 /* Also removes the path of a Unix socket, unless it is another's by now. */
 void listener_done(Listener *listener);

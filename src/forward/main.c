@@ -153,12 +153,31 @@ static size_t raise_fd_limit(size_t wanted)
                                               : SPARE_FDS;
 }
 
+/* The sockets that systemd passed (sd_listen_fds(3)). Returns how many, or -errno. */
+static int adopt_sockets(Forwarder *f)
+{
+        int n = sd_listen_fds(true);
+
+        for (int i = 0; i < n; i++) {
+                int r = server_adopt(f->server, SD_LISTEN_FDS_START + i);
+
+                if (r < 0)
+                        return log_failure(r, "cannot listen on a socket from systemd");
+        }
+        if (n > 0)
+                log_info("listening on %d sockets from systemd", n);
+        return n < 0 ? log_failure(n, "cannot tell the sockets from systemd") : n;
+}
+
 static int start_server(Forwarder *f, const Options *options)
 {
         int r = server_new(f->event, f->delivery, f->roots, &f->limits, &f->server);
 
         if (r < 0)
                 return log_failure(r, "cannot set up the event loop");
+        r = adopt_sockets(f);
+        if (r != 0)
+                return MIN(r, 0);
         for (size_t i = 0; i < options->n_listen; i++) {
                 char text[ADDRESS_TEXT_MAX];
 

@@ -17,7 +17,7 @@
 #include "base/macro.h"
 
 enum {
-        LISTENERS_MAX = 2,
+        LISTENERS_MAX = 16, /* systemd may pass more than the two of the command line */
         PEER_MAX = 24,
 };
 
@@ -289,16 +289,12 @@ Server *server_free(Server *server)
         return NULL;
 }
 
-int server_listen(Server *server, const Address *address)
+/* Serves the next listener, which is filled in by now. */
+static int add_listener(Server *server)
 {
         Listener *listener = &server->listeners[server->n_listeners];
         int r;
 
-        if (server->n_listeners == LISTENERS_MAX)
-                return -E2BIG;
-        r = listener_init(listener, address);
-        if (r < 0)
-                return r;
         r = sd_event_add_io(server->event, &server->accepts[server->n_listeners], listener->fd,
                             EPOLLIN, on_accept, server);
         if (r < 0) {
@@ -307,6 +303,26 @@ int server_listen(Server *server, const Address *address)
         }
         server->n_listeners++;
         return 0;
+}
+
+int server_listen(Server *server, const Address *address)
+{
+        int r;
+
+        if (server->n_listeners == LISTENERS_MAX)
+                return -E2BIG;
+        r = listener_init(&server->listeners[server->n_listeners], address);
+        return r < 0 ? r : add_listener(server);
+}
+
+int server_adopt(Server *server, int fd)
+{
+        int r;
+
+        if (server->n_listeners == LISTENERS_MAX)
+                return -E2BIG;
+        r = listener_adopt(&server->listeners[server->n_listeners], fd);
+        return r < 0 ? r : add_listener(server);
 }
 
 int server_stop(Server *server)

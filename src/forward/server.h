@@ -31,6 +31,9 @@ Server *server_free(Server *server);
 /* Listens on @address, as listener_init() does. Returns 0 or -errno. */
 int server_listen(Server *server, const Address *address);
 
+/* The same on a socket that somebody else made to listen, which it takes on success. */
+int server_adopt(Server *server, int fd);
+
 /* Serves the connected socket @fd, which it takes on success. Returns 0 or -errno. */
 int server_add_connection(Server *server, int fd, const char *peer);
 

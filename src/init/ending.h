@@ -36,6 +36,7 @@ typedef struct Ending {
         uint64_t spans_sent;
         uint64_t spans_dropped;
         nsec_t agent_end; /* CLOCK_BOOTTIME of what follows, 0 for what did not happen */
+        nsec_t told_end; /* it was only now that all from before us was told: the root span's end */
         nsec_t flush_end;
         nsec_t wait_end; /* the host asked for the end that it had kept for itself */
         nsec_t stop_end; /* all other processes are gone */

@@ -212,7 +212,7 @@ void guest_trace_root(const GuestTrace *trace, const Ending *ending, nsec_t dead
                       LinkRecord *ret)
 {
         Span *span = fill_span(trace, ret, LINK_FLUSH, "guest", trace->root, trace->parent, 0,
-                               ending->agent_end);
+                               MAX(ending->agent_end, ending->told_end));
 
         ret->deadline = deadline;
         attributes_add_string(&span->attributes, "rootspan.reason",

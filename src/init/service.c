@@ -107,7 +107,6 @@ static int begin(const Config *config, BootLog *log)
         /* Between systemd and us only: the agent would take them for its own. */
         static const char *const ours[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"};
 
-        (void)log;
         service.config = config;
         service.watchdog_interval = find_watchdog_interval();
         service.fd = connect_notify(getenv("NOTIFY_SOCKET"));
@@ -124,9 +123,7 @@ static int begin(const Config *config, BootLog *log)
 
 static int boot(const Config *config, BootLog *log)
 {
-        (void)config;
-        (void)log; /* systemd has done it all */
-        return 0;
+        return 0; /* systemd has done it all */
 }
 
 /* Only systemd knows, and only sd-bus can ask it: a program of its own does, which writes its
@@ -134,8 +131,11 @@ static int boot(const Config *config, BootLog *log)
 static pid_t tell_past(const GuestTrace *trace, Tracer *tracer)
 {
         char parent[sizeof("--parent=") + TRACEPARENT_TEXT_MAX] = "--parent=";
-        char epoch[64];
-        const char *argv[] = {REPORTER_PATH, "boot-spans", "--link-fd=3", parent, epoch, NULL};
+        /* Half of the flush, in whole seconds. */
+        nsec_t grace = service.config->flush_timeout / NSEC_PER_SEC / 2;
+        char epoch_option[40], grace_option[40];
+        const char *argv[] = {REPORTER_PATH, "boot-spans", "--link-fd=3", parent, epoch_option,
+                              grace_option, NULL};
         pid_t pid;
         int r;
 
@@ -144,8 +144,10 @@ static pid_t tell_past(const GuestTrace *trace, Tracer *tracer)
                                           .span_id = trace->root,
                                           .flags = TRACEPARENT_SAMPLED},
                            parent + strlen(parent));
-        (void)snprintf(epoch, sizeof(epoch), "--epoch=%llu",
+        (void)snprintf(epoch_option, sizeof(epoch_option), "--epoch=%llu",
                        (unsigned long long)clock_anchor_realtime(&trace->anchor, 0));
+        (void)snprintf(grace_option, sizeof(grace_option), "--grace=%llu",
+                       (unsigned long long)MIN(MAX(grace, 1U), 60U));
         r = spawn(&(SpawnOptions){.argv = argv,
                                   .envp = (const char *const[]){NULL},
                                   .pass_fds = &tracer->link,

@@ -431,8 +431,10 @@ static void reap(Supervisor *s)
                         dispatch(s, LIFE_ON_TRACER_EXIT);
                 } else if (pid == s->teller) {
                         s->teller = 0;
-                        if (s->state == LIFE_FLUSH)
+                        if (s->state == LIFE_FLUSH) {
+                                s->ending->told_end = clock_boottime();
                                 send_flush(s);
+                        }
                 }
         }
 }

@@ -3,9 +3,9 @@
 /* What becomes of a request that a program of the guest hands in. Its spans at fault are left out.
  * Those of traces other than ours, of programs that do not know of it, become part of it: their
  * trace id is replaced by ours, root spans get a parent of ours, links follow, and the original
- * trace id is kept as an attribute. Span ids stay. It depends on nothing but the trace id what a
- * span becomes, so a trace stays together however it is spread over requests and senders. Bytes to
- * bytes: nothing is unpacked. */
+ * trace id is kept as an attribute. Span ids stay. What a span becomes depends on its trace id
+ * alone, so a trace stays together however it is spread over requests and senders. Bytes to bytes:
+ * nothing is unpacked. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -49,6 +49,20 @@ def make_userland(root):
         (root / "bin" / applet).symlink_to("busybox")
 
 
+def make_image(out, programs, modules, settings=(), options=(), build=SOURCE / "build"):
+    """A guest with systemd, for Host.use_image(). @programs has systemd, too; @settings are lines
+    of init.conf, @options more options of rootspan-mkimage."""
+    config = out / "image.conf"
+    config.write_text("".join(f"{line}\n" for line in settings))
+    image = out / "disk.img", out / "initramfs.cpio"
+    run([SOURCE / "initrd/rootspan-mkimage", "--output", image[0], "--initramfs", image[1],
+         "--init", programs["init"], "--tracer", programs["tracer"],
+         "--systemd", programs["systemd"], "--units", SOURCE / "units",
+         "--kernel-modules", modules, "--cache", build / "packages", "--config", config, *options],
+        out / "mkimage.log")
+    return image
+
+
 class Host:
     """Where guests are made and run. Logs and traces go to @out; @programs are the paths of init,
     tracer, forwarder and vsockd."""
@@ -59,6 +73,7 @@ class Host:
         self.kernel = kernel
         self.modules = modules
         self.initrd = self.out / "initrd.cpio"
+        self.disk = None
         self.trace_file = self.out / "trace.jsonl"
         self.tree_file = self.out / "tree.txt"
         self.forwarder = None
@@ -90,6 +105,10 @@ class Host:
              "--tree", userland, "--kernel-modules", self.modules, "--config", config, *options],
             self.out / "mkinitrd.log")
 
+    def use_image(self, image):
+        """Guests start from it, in the place of an initrd, and leave it as it is."""
+        self.disk, self.initrd = image
+
     def start_forwarder(self, color="never", options=()):
         self.forwarder = Service([self.programs["forwarder"], "--socket-path", self.uds,
                                   "--file", self.trace_file, "--tree", "--color", color, *options],
@@ -104,6 +123,9 @@ class Host:
 
     def boot(self, kind="q35", cmdline="", extra=()):
         """A running Machine, to be used as a context manager."""
+        if self.disk:
+            cmdline = f"root=/dev/vda ro {cmdline}"
+            extra = ["-drive", f"file={self.disk},if=virtio,format=raw,snapshot=on", *extra]
         return Machine(kind, self.kernel, self.initrd, self.programs["vsockd"], self.uds, self.out,
                        cmdline, extra)
 

@@ -145,7 +145,7 @@ class Traced(ServiceTest):
         self.assertEqual(result.end["flush"], "delivered", result.console)
         root = by_name(self.guest.spans(), "guest")
         self.assertRegex(result.console, rf"(?m)^boot-spans --link-fd=3 --parent="
-                                         rf"00-{root['traceId']}-{root['spanId']}-01 --epoch=\d+$")
+                                         rf"00-{root['traceId']}-{root['spanId']}-01 --epoch=\d+ --grace=1$")
         self.assertRegex(result.console, r"(?m)^told\n(.*\n)*rootspan: end ")
 
     def test_flush_does_not_wait_for_ever(self):

@@ -550,6 +550,31 @@ class TestProgram(ForwarderTest):
             self.stop(process)
             self.assertEqual(notify.recv(100), b"STOPPING=1")
 
+    def test_socket_from_systemd(self):
+        """It serves what it is given, also what came before it, and does not remove it."""
+        script = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&0 0</dev/null'
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.socket))
+            listener.listen()
+            with Client(self.socket) as client:
+                client.send(small(1))
+                process = subprocess.Popen(["/bin/sh", "-c", script, "sh", FORWARDER, "--file",
+                                            self.file], stdin=listener, text=True,
+                                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                self.addCleanup(self.reap, process)
+                self.assertEqual(client.answer()[0], 200)
+        self.stop(process)
+        self.assertEqual(self.ids(), [1])
+        self.assertTrue(self.socket.exists())
+
+    def test_no_listening_socket_from_systemd(self):
+        with open(os.devnull, "rb") as file:
+            script = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" 3<&0'
+            result = subprocess.run(["/bin/sh", "-c", script, FORWARDER], stdin=file,
+                                    capture_output=True, timeout=PATIENCE, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"cannot listen on a socket from systemd", result.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()
