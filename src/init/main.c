@@ -255,7 +255,7 @@ int main(int argc, char **argv)
         static Ending ending = {.reason = END_INIT_FAULT, .exit_code = ENDING_CODE_OWN};
         static BootLog log;
         const Role *role = &role_pid1;
-        nsec_t start = clock_boottime(), end_start;
+        nsec_t start = clock_boottime();
         int r, signal_fd;
 
         if (service_is_wanted(argv))
@@ -276,8 +276,7 @@ int main(int argc, char **argv)
 
         if (ending.agent_end == 0)
                 ending.agent_end = clock_boottime();
-        end_start = MAX(ending.agent_end, ending.wait_end);
-        role->clean_up(signal_fd, nsec_add(end_start, config.end_timeout),
+        role->clean_up(signal_fd, nsec_add(ending_start(&ending), config.end_timeout),
                        address_is_set(&config.notify_socket) ? &config.notify_socket : NULL,
                        &ending);
         write_last_line(signal_fd, &ending);

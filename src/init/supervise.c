@@ -223,8 +223,9 @@ static int do_kill_agent(Supervisor *s)
         log_warning("The agent did not stop in time: killing it");
         s->ending->reason = END_STOP_TIMEOUT;
         ending_set_status(s->ending, SIGKILL, &(struct rusage){0}); /* should it not even die */
+        s->ending->kill_start = clock_boottime();
         signal_agent(s, SIGKILL);
-        set_deadline(s, KILL_TIMEOUT_MSEC * NSEC_PER_MSEC);
+        set_deadline(s, MIN(KILL_TIMEOUT_MSEC * NSEC_PER_MSEC, s->config->end_timeout / 2));
         return NO_EVENT;
 }
 
@@ -254,7 +255,7 @@ static nsec_t flush_deadline(const Supervisor *s)
 {
         nsec_t timeout = MIN(s->config->flush_timeout, s->config->end_timeout);
 
-        return nsec_add(s->ending->agent_end, timeout);
+        return nsec_add(ending_start(s->ending), timeout);
 }
 
 /* Sends the root span; its record is made anew so that it need not be kept. */

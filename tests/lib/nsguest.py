@@ -18,6 +18,13 @@ BUSYBOX = "/bin/busybox"
 APPLETS = "sh cat echo false grep id kill ls mkdir mkfifo mount ps sleep sync true".split()
 
 
+def machine(*more):
+    """What a guest must see for programs of this machine to run there: their libraries, and those
+    directories in @more that are not among them."""
+    return ["/usr", "/lib", "/lib64", *(str(path) for path in more
+                                        if not str(path).startswith("/usr"))]
+
+
 class Result:
     """What a guest left behind."""
 

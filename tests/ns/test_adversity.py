@@ -58,6 +58,17 @@ class BadTracer(unittest.TestCase):
         result = self.run_with("stop", "rootspan.trace_connect_timeout=200ms")
         self.assertEqual(result.end["reason"], "trace-unreachable", result.console)
 
+    def test_stop_request_while_awaited(self):
+        with Guest() as guest:
+            self.prepare(guest, "stop")
+            guest.start([AGENT, "exit", "7"], TRACED + " rootspan.trace_connect_timeout=1h "
+                        "rootspan.flush_timeout=200ms")
+            wait_for((guest.root / "host/tracer-descriptors").exists)
+            os.kill(children(guest.process.pid)[0], signal.SIGTERM)
+            result = guest.wait()
+            self.assertEqual(result.end.get("reason"), "stop-request", result.console)
+            self.assertEqual((result.end["code"], result.end["flush"]), ("125", "unreachable"))
+
     def test_no_answer_to_the_flush(self):
         for mode in "mute", "stop-last", "early":
             result = self.run_with(mode, "rootspan.flush_timeout=200ms")
@@ -92,7 +103,7 @@ class BadTracer(unittest.TestCase):
         with Guest() as guest:
             self.prepare(guest, "dies-last")
             guest.start([AGENT, "exit", "7"], TRACED + FOREVER)
-            wait_for(lambda: (guest.root / "host/asked").exists())
+            wait_for((guest.root / "host/asked").exists)
             init, = children(guest.process.pid)
             tracer, = children(init)
             os.kill(init, signal.SIGSTOP)
@@ -201,6 +212,17 @@ class Load(unittest.TestCase):
             self.assertEqual(result.end["code"], "6", result.console)
             self.assertEqual(result.end["flush"], "delivered")
 
+    def test_missing_dev(self):
+        for descriptors in "", "; exec 0<&- 1<&- 2<&-":
+            with Guest() as guest:
+                put_before_init(guest, "busybox umount -l /dev" + descriptors)
+                agent = guest.script("script", "echo >/host/ran")
+                result = guest.run([agent], guest.start_forwarder())
+                self.assertIn(result.how, ["poweroff", "reboot"])
+                self.assertTrue((guest.root / "host/ran").exists())
+                guest.stop_forwarder()
+                self.assertEqual(by_name(guest.spans(), "agent")["name"], "agent")
+
     def test_more_boot_steps_than_are_remembered(self):
         with Guest() as guest:
             (guest.root / "etc/rootspan/modules").write_text(
@@ -219,6 +241,15 @@ class Ending(unittest.TestCase):
             result = guest.run([AGENT, "clutched"], "rootspan.stop_timeout=100ms")
             self.assertEqual(result.end.get("reason"), "stop-timeout", result.console)
             self.assertEqual(result.end["code"], str(128 + signal.SIGKILL))
+
+    def test_time_for_the_end_counts_from_the_kill(self):
+        with Guest() as guest:
+            guest.install(program("BAD_TRACER"), "sbin/rootspan-tracer")
+            (guest.root / "etc/rootspan/bad-tracer").write_text("mute")
+            result = guest.run([AGENT, "clutched"], TRACED + " rootspan.stop_timeout=100ms "
+                               "rootspan.flush_timeout=1s rootspan.end_timeout=1s")
+            self.assertEqual(result.end.get("reason"), "stop-timeout", result.console)
+            self.assertLess(int(result.end["flush_ms"]), 900)
 
     def test_host_that_stops_the_vm_late(self):
         """The time for the end counts from the request, not from the agent's exit long ago."""

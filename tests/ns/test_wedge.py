@@ -13,18 +13,26 @@ import time
 import unittest
 
 import otlp_decode
-from nsguest import Guest
+from nsguest import Guest, machine
 from poster import read_answers
 
 PATIENCE = 20  # seconds until a wait counts as hanging
 LIB = str(pathlib.Path(__file__).resolve().parents[1] / "lib")
 PYTHON = [sys.executable, f"{LIB}/poster.py"]
-SEEN = ["/usr", "/lib", "/lib64", LIB]
-SEEN += [path for path in (sys.base_prefix,) if not path.startswith("/usr")]
-OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 2\r\n\r\n\x0a\x00"
+SEEN = machine(LIB, sys.base_prefix)
 TRACER_MAX_KB = 32 * 1024
 LONG = "rootspan.flush_timeout=20s rootspan.end_timeout=20s"
 FOREVER_BYTES = 1 << 20  # much more than the tracer reads
+
+
+def success(body):
+    """200 with an ExportTraceServiceResponse."""
+    return (b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+
+
+OK = success(b"\x0a\x00")
+ONE_REJECTED = success(b"\x0a\x02\x08\x01")
 
 
 class Host:
@@ -177,6 +185,12 @@ def close_after_each_answer(host, connection, stream):
     return False
 
 
+def reject_one(host, connection, stream):
+    host.store(host.read(stream)[1:])
+    connection.sendall(ONE_REJECTED)
+    return True
+
+
 def answer(code, *fields):
     text = "\r\n".join([f"HTTP/1.1 {code} Whatever", "Content-Length: 0", *fields, "", ""]).encode()
 
@@ -219,9 +233,10 @@ MATRIX = {
     "garbage": (garbage, "unacked"),
     "endless head": (endless_head, "unacked"),
     "endless body": (endless_body, "delivered"),
+    "rejects a span of each request": (reject_one, "unacked"),
     "closes after each answer": (close_after_each_answer, "delivered"),
 }
-FINAL = ("400",)  # nothing refused is sent again
+FINAL = ("400", "rejects a span of each request")  # never sent again
 
 
 def posted_ids(guest):
