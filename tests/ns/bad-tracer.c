@@ -8,11 +8,13 @@
  *              last, and exits at once
  *   early      answers the flush before it was asked, then as mute
  *   garbage    sends what is no record for init, behaves otherwise
+ *   resumed    acknowledges, says that the VM was resumed, and exits, unless init says so
  *   flood      acknowledges, then sends records for ever and reads none
  * Like the real one it ignores SIGTERM. What descriptors it got it writes to DESCRIPTORS_FILE. */
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +91,18 @@ static void wait_for_flush(void)
         } while (data[0] != LINK_FLUSH);
 }
 
+/* Does init tell of a resume, in the first of its records? */
+static bool told_of_resume(void)
+{
+        static uint8_t data[LINK_RECORD_MAX];
+        LinkRecord record;
+        ssize_t n = recv(LINK_FD, data, sizeof(data), 0);
+
+        if (n <= 0 || link_record_decode(data, (size_t)n, &record) < 0)
+                exit(97);
+        return record.type == LINK_TRACE && record.trace.resumed;
+}
+
 static _Noreturn void speak_and_die(void)
 {
         (void)close(open(ASKED_FILE, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
@@ -121,6 +135,10 @@ int main(void)
         if (strcmp(mode, "garbage") == 0)
                 send_garbage();
         say(LINK_ACKED);
+        if (strcmp(mode, "resumed") == 0 && !told_of_resume()) {
+                say(LINK_RESUMED);
+                exit(0);
+        }
         while (strcmp(mode, "flood") == 0)
                 say(LINK_FAILED);
         if (strcmp(mode, "close") == 0) {
@@ -140,6 +158,8 @@ int main(void)
                 send_garbage();
                 say(LINK_FLUSHED);
         }
+        if (strcmp(mode, "resumed") == 0)
+                say(LINK_FLUSHED);
         for (;;)
                 wait_for_flush();
 }

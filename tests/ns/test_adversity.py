@@ -93,6 +93,10 @@ class BadTracer(unittest.TestCase):
         self.assertEqual(result.end["flush"], "delivered", result.console)
         self.assertEqual(result.end["code"], "7")
 
+    def test_resume_is_told_to_the_next(self):
+        result = self.run_with("resumed", FOREVER)
+        self.assertEqual(result.end["flush"], "delivered", result.console)
+
     def test_flood(self):
         result = self.run_with("flood", "rootspan.flush_timeout=200ms", [AGENT, "orphans", "500"])
         self.assertEqual(result.end["flush"], "unreachable", result.console)
