@@ -423,6 +423,8 @@ static void on_record(Supervisor *s, const LinkRecord *record)
         } else if (record->type == LINK_FAILED) {
                 s->trace_error = record->failed.error;
                 s->trace_http_status = record->failed.http_status;
+        } else if (record->type == LINK_RESUMED) {
+                s->trace->resumed = true;
         } else if (record->type == LINK_FLUSHED && s->state == LIFE_FLUSH) {
                 s->ending->flush_outcome = record->flushed.outcome;
                 s->ending->spans_sent = record->flushed.spans_sent;
