@@ -103,10 +103,12 @@ def setUpModule():  # pylint: disable=invalid-name
 
 def host_options():
     """Of rootspan-mkimage, for what is else on a host."""
-    units = [*(SOURCE / "units").glob("*.socket"),
-             *pathlib.Path(os.environ["ROOTSPAN_BUILD"], "units").glob("*.service")]
+    build = pathlib.Path(os.environ["ROOTSPAN_BUILD"])
+    units = [*(SOURCE / "units").glob("*.socket"), *(build / "units").glob("*.service")]
     program = re.search("^ExecStart=(\\S+)", units[-1].read_text(), re.MULTILINE)[1]
-    yield from ("--package", "libyajl2", "--file", f"{Image.programs['forwarder']}:{program}")
+    # As it is installed: the unit's own filter is tried here, and not the program's.
+    yield from ("--package", "libyajl2",
+                "--file", f"{build}/src/forward/rootspan-forwarder:{program}")
     for unit in units:
         yield from ("--file", f"{unit}:/usr/lib/systemd/system/{unit.name}")
 
