@@ -7,6 +7,10 @@
 #include <limits.h>
 #include <time.h>
 
+/* The clocks are read one after the other: again, if something came in between. */
+enum { ANCHOR_ATTEMPTS = 8 };
+static const nsec_t ANCHOR_GAP = 100 * NSEC_PER_USEC;
+
 static nsec_t read_clock(clockid_t id)
 {
         struct timespec ts;
@@ -49,7 +53,19 @@ int nsec_to_poll(nsec_t left)
 
 ClockAnchor clock_anchor(void)
 {
-        return (ClockAnchor){.boottime = clock_boottime(), .realtime = clock_realtime()};
+        ClockAnchor best = {0};
+        nsec_t best_gap = NSEC_INFINITY;
+
+        for (int i = 0; i < ANCHOR_ATTEMPTS && best_gap > ANCHOR_GAP; i++) {
+                ClockAnchor anchor = {.boottime = clock_boottime(), .realtime = clock_realtime()};
+                nsec_t gap = clock_boottime() - anchor.boottime;
+
+                if (gap < best_gap) {
+                        best = anchor;
+                        best_gap = gap;
+                }
+        }
+        return best;
 }
 
 nsec_t clock_anchor_realtime(const ClockAnchor *anchor, nsec_t boottime)

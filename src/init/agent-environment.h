@@ -8,7 +8,7 @@
 #include "init/receiver.h"
 
 enum {
-        ENVIRONMENT_MAX = 64, /* the kernel passes at most 32 */
+        ENVIRONMENT_MAX = 1024, /* the kernel passes at most 32, systemd what the unit has */
         ENVIRONMENT_OWN_MAX = 6,
         ENVIRONMENT_TEXT_MAX = 1024,
 };

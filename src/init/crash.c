@@ -16,13 +16,11 @@
 #include "base/fd.h"
 #include "base/macro.h"
 #include "base/parse.h"
+#include "init/ending.h"
 #include "init/shutdown.h"
 #include "init/vmm.h"
 
-enum {
-        STACK_SIZE = 16 * 1024,
-        EXIT_CODE_OWN = 125,
-};
+enum { STACK_SIZE = 16 * 1024 };
 
 #define LAST_STEPS_TIMEOUT NSEC_PER_SEC
 
@@ -107,7 +105,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
         write_lines(signal, info);
         sync_and_notify();
         if (crash_config->debug_exit != 0)
-                (void)vmm_debug_exit((uint16_t)crash_config->debug_exit, EXIT_CODE_OWN);
+                (void)vmm_debug_exit((uint16_t)crash_config->debug_exit, ENDING_CODE_OWN);
         shutdown_end_vm((ShutdownMode)crash_config->shutdown);
 }
 

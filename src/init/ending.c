@@ -51,6 +51,13 @@ void ending_accept_reboot(Ending *ending)
         }
 }
 
+nsec_t ending_start(const Ending *ending)
+{
+        if (ending->wait_end != 0)
+                return ending->wait_end;
+        return ending->kill_start != 0 ? ending->kill_start : ending->agent_end;
+}
+
 bool ending_is_success(const Ending *ending)
 {
         return ending->agent_ran && ending->exit_code == 0;

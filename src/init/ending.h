@@ -21,6 +21,8 @@ typedef enum EndReason {
         END_INIT_FAULT,        /* something the guest cannot do without failed */
 } EndReason;
 
+enum { ENDING_CODE_OWN = 125 }; /* the exit code when the agent never ran, for a reason of ours */
+
 typedef struct Ending {
         EndReason reason;
         bool agent_ran;
@@ -35,7 +37,8 @@ typedef struct Ending {
         FlushOutcome flush_outcome;
         uint64_t spans_sent;
         uint64_t spans_dropped;
-        nsec_t agent_end; /* CLOCK_BOOTTIME of what follows, 0 for what did not happen */
+        nsec_t kill_start; /* CLOCK_BOOTTIME of what follows, 0 for what did not happen */
+        nsec_t agent_end;
         nsec_t told_end; /* it was only now that all from before us was told: the root span's end */
         nsec_t flush_end;
         nsec_t wait_end; /* the host asked for the end that it had kept for itself */
@@ -52,6 +55,10 @@ void ending_set_status(Ending *ending, int status, const struct rusage *usage);
 /* Of an agent that is PID 1 of a namespace: its reboot(2) ended only that, by SIGINT (power off,
  * halt) or SIGHUP (restart), which nobody else can send it; that is a clean end (pid_namespaces(7)). */
 void ending_accept_reboot(Ending *ending);
+
+/* What rootspan.end_timeout counts from: the agent's exit or, as it may not even die, the SIGKILL it
+ * was sent; when the guest waited for the host, the host's request. */
+nsec_t ending_start(const Ending *ending);
 
 /* Was the agent's life a success? */
 bool ending_is_success(const Ending *ending);

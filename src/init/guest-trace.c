@@ -63,7 +63,9 @@ void guest_trace_resource(const GuestTrace *trace, LinkRecord *ret)
         Attributes *resource = &ret->trace.resource;
 
         *ret = (LinkRecord){.type = LINK_TRACE, .trace = {.trace_id = trace->trace_id,
-                                                              .agent = trace->agent}};
+                                                          .agent = trace->agent,
+                                                          .resumed = trace->resumed,
+                                                          .anchor = trace->anchor}};
         attributes_add_string(resource, "service.name", "rootspan");
         attributes_add_string(resource, "service.version", ROOTSPAN_VERSION);
         attributes_add_string(resource, "telemetry.sdk.name", "rootspan");

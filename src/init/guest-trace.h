@@ -21,6 +21,7 @@ typedef struct GuestTrace {
         SpanId steps[BOOT_RECORDS_MAX]; /* drawn when first told */
         nsec_t init_start;  /* CLOCK_BOOTTIME, as all below */
         nsec_t agent_start; /* and the end of `boot`; 0 as long as the agent was not started */
+        bool resumed;     /* as the tracer says: a new one must not use @trace_id */
         bool clock_unset; /* the guest has no clock: its times count from 1970 */
         char host_name[65];
         char host_id[37];

@@ -36,8 +36,7 @@
 
 enum {
         EXIT_USAGE = 2,
-        EXIT_CODE_OWN = 125,
-        CONSOLE_TIMEOUT_MSEC = 100,
+        CONSOLE_TIMEOUT_MSEC = 50,
         SIGNALS_MAX = 64, /* the kernel's _NSIG */
 };
 
@@ -224,12 +223,10 @@ static void run(const Role *role, char **argv, nsec_t start, int signal_fd, Boot
         log_report(&report);
         if (!address_is_set(&config->notify_socket))
                 (void)vmm_find_address(&config->notify_socket); /* most machines have none */
-        if (report.fatal) { /* which the VMM is told, too */
+        if (report.fatal)
                 ending->reason = END_CONFIG_ERROR;
-                return;
-        }
-        r = role->boot(config, log);
-        if (r < 0)
+        r = role->boot(config, log); /* even so: it takes modules to tell the VMM */
+        if (r < 0 || report.fatal)
                 return;
         r = guest_trace_begin(&trace, config_is_collated(config) ? &config->traceparent : NULL,
                               start);
@@ -255,10 +252,10 @@ static void run(const Role *role, char **argv, nsec_t start, int signal_fd, Boot
 int main(int argc, char **argv)
 {
         static Config config;
-        static Ending ending = {.reason = END_INIT_FAULT, .exit_code = EXIT_CODE_OWN};
+        static Ending ending = {.reason = END_INIT_FAULT, .exit_code = ENDING_CODE_OWN};
         static BootLog log;
         const Role *role = &role_pid1;
-        nsec_t start = clock_boottime(), end_start;
+        nsec_t start = clock_boottime();
         int r, signal_fd;
 
         if (service_is_wanted(argv))
@@ -279,8 +276,7 @@ int main(int argc, char **argv)
 
         if (ending.agent_end == 0)
                 ending.agent_end = clock_boottime();
-        end_start = MAX(ending.agent_end, ending.wait_end);
-        role->clean_up(signal_fd, nsec_add(end_start, config.end_timeout),
+        role->clean_up(signal_fd, nsec_add(ending_start(&ending), config.end_timeout),
                        address_is_set(&config.notify_socket) ? &config.notify_socket : NULL,
                        &ending);
         write_last_line(signal_fd, &ending);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,10 +153,12 @@ static pid_t tell_past(const GuestTrace *trace, Tracer *tracer)
                                   .envp = (const char *const[]){NULL},
                                   .pass_fds = &tracer->link,
                                   .n_pass_fds = 1,
+                                  .blocked_signal = SIGTERM, /* or it could come too early */
                                   .new_session = true},
                   &pid);
         if (r < 0) {
-                log_warning_errno(r, "Cannot start %s: systemd's boot is not traced", REPORTER_PATH);
+                log_warning_errno(r, "Cannot start %s, systemd's boot is not traced",
+                                  REPORTER_PATH);
                 return 0;
         }
         return pid;

@@ -22,9 +22,10 @@
 #include "init/mountinfo.h"
 #include "init/vmm.h"
 
-/* What each step gets even when the budget is used up. */
+/* What each step gets even when the budget is used up: with what the last line may take, less than
+ * half a second in all. */
 #define KILL_MIN (100 * NSEC_PER_MSEC)
-#define NOTIFY_MIN (100 * NSEC_PER_MSEC)
+#define NOTIFY_MIN (50 * NSEC_PER_MSEC)
 #define SYNC_MIN (200 * NSEC_PER_MSEC)
 
 /* The inode of /proc/self/ns/pid in the first PID namespace: PROC_PID_INIT_INO of the kernel. */
@@ -138,6 +139,9 @@ static void unmount_all(int signal_fd, nsec_t deadline)
                 return;
         }
         unmount_plan(text, &plan);
+        if (plan.truncated)
+                log_warning("There are more than %d mounts, the latest are left",
+                            UNMOUNT_ACTIONS_MAX);
         for (size_t i = 0; i < plan.n; i++)
                 if (run_in_child(signal_fd, half_way(deadline), run_unmount, &plan.actions[i]) < 0)
                         log_warning("Could not unmount %s in time, going on",

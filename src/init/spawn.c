@@ -17,12 +17,15 @@
 #include "base/fd.h"
 #include "base/macro.h"
 
-/* In the child: a mount namespace whose changes stay there, and a /proc of the new processes. */
+/* In the child: a mount namespace whose changes stay there, and a /proc of the new processes. A
+ * program that is PID 1 mounts /sys and the cgroups in it by itself, which the kernel refuses where
+ * the same is mounted already, and agents of Kata Containers give up over that. */
 static int enter_mount_namespace(void)
 {
         if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
             mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
                 return errno;
+        (void)umount2("/sys", MNT_DETACH); /* EINVAL: it was not mounted */
         return 0;
 }
 
@@ -46,21 +49,23 @@ static int pass_fds(const SpawnOptions *options)
 
 static int exec_child(const SpawnOptions *options)
 {
-        sigset_t none;
+        sigset_t blocked;
         int error;
 
         if (options->pid1 && (error = enter_mount_namespace()) != 0)
                 return error;
         if (pass_fds(options) < 0)
                 return errno;
-        if (options->new_session) {
+        if (options->new_session)
                 (void)setsid();
+        if (options->own_terminal)
                 (void)ioctl(STDIN_FILENO, TIOCSCTTY, 0); /* there may be no terminal */
-        }
         if (options->oom_score)
                 (void)file_write("/proc/self/oom_score_adj", options->oom_score); /* best effort */
-        (void)sigemptyset(&none);
-        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+        (void)sigemptyset(&blocked);
+        if (options->blocked_signal != 0)
+                (void)sigaddset(&blocked, options->blocked_signal);
+        (void)sigprocmask(SIG_SETMASK, &blocked, NULL);
         (void)execvpe(options->argv[0], (char *const *)options->argv, (char *const *)options->envp);
         return errno;
 }

@@ -28,11 +28,10 @@
 enum {
         TRACER_STARTS_MAX = 4,   /* then a guest goes on without */
         REAP_BURST = 512,        /* children reaped before other descriptors get their turn */
-        LINK_BURST = 16,         /* records read likewise */
+        LINK_BURST = 512,        /* records read likewise; more than the link holds */
         SIGNAL_BURST = 4,        /* as many as there are that we wait for */
         KILL_TIMEOUT_MSEC = 500, /* for a killed agent to be gone */
         NOTIFY_TIMEOUT_MSEC = 2000,
-        EXIT_CODE_OWN = 125,     /* the agent never ran, for a reason of ours */
 };
 
 /* As Kata's units have it. PID 1 needs no score: the kernel never kills it for memory. */
@@ -47,6 +46,7 @@ typedef struct Supervisor {
         Ending *ending;
         int signal_fd;
         bool traced; /* from boot on: static mode */
+        bool asked_to_stop; /* by a signal, in whatever state */
         LifeState state;
         nsec_t deadline; /* of @state */
         pid_t agent;
@@ -180,7 +180,8 @@ static int do_start_agent(Supervisor *s)
                                   .envp = environment.variables,
                                   .oom_score = AGENT_OOM_SCORE,
                                   .pid1 = s->config->agent_pid1,
-                                  .new_session = true},
+                                  .new_session = true,
+                                  .own_terminal = true},
                   &s->agent);
         if (s->traced && s->tracer.starts == 0) {
                 (void)start_tracer(s); /* not required, and its failure was logged */
@@ -222,8 +223,9 @@ static int do_kill_agent(Supervisor *s)
         log_warning("The agent did not stop in time: killing it");
         s->ending->reason = END_STOP_TIMEOUT;
         ending_set_status(s->ending, SIGKILL, &(struct rusage){0}); /* should it not even die */
+        s->ending->kill_start = clock_boottime();
         signal_agent(s, SIGKILL);
-        set_deadline(s, KILL_TIMEOUT_MSEC * NSEC_PER_MSEC);
+        set_deadline(s, MIN(KILL_TIMEOUT_MSEC * NSEC_PER_MSEC, s->config->end_timeout / 2));
         return NO_EVENT;
 }
 
@@ -242,7 +244,7 @@ static int do_give_up(Supervisor *s)
                   endpoint, (unsigned long long)(s->config->trace_connect_timeout / NSEC_PER_MSEC),
                   cause);
         s->ending->reason = END_TRACE_UNREACHABLE;
-        s->ending->exit_code = EXIT_CODE_OWN;
+        s->ending->exit_code = ENDING_CODE_OWN;
         s->ending->flushed = true;
         s->ending->flush_outcome = FLUSH_UNREACHABLE;
         s->ending->agent_end = clock_boottime();
@@ -253,7 +255,7 @@ static nsec_t flush_deadline(const Supervisor *s)
 {
         nsec_t timeout = MIN(s->config->flush_timeout, s->config->end_timeout);
 
-        return nsec_add(s->ending->agent_end, timeout);
+        return nsec_add(ending_start(s->ending), timeout);
 }
 
 /* Sends the root span; its record is made anew so that it need not be kept. */
@@ -289,7 +291,7 @@ static int do_flush(Supervisor *s)
         ending->agent_end = clock_boottime();
         if (!ending->agent_ran && ending->reason != END_AGENT_START_FAILURE) {
                 ending->reason = END_STOP_REQUEST;
-                ending->exit_code = EXIT_CODE_OWN;
+                ending->exit_code = ENDING_CODE_OWN;
         }
         if (!s->traced)
                 return LIFE_ON_FLUSHED;
@@ -313,16 +315,18 @@ static int do_flush_again(Supervisor *s)
         return NO_EVENT;
 }
 
+/* A host that has asked for the end is not waited for to bring it. */
 static bool guest_ends_vm(const Supervisor *s)
 {
+        if (s->asked_to_stop)
+                return true;
         switch ((OnAgentExit)s->config->on_agent_exit) {
         case ON_AGENT_EXIT_END:
                 return true;
         case ON_AGENT_EXIT_WAIT:
                 return false;
         case ON_AGENT_EXIT_AUTO:
-                return s->traced || !ending_is_success(s->ending) ||
-                       s->ending->reason != END_AGENT_EXIT;
+                return s->traced || !ending_is_success(s->ending);
         }
         return true;
 }
@@ -412,6 +416,52 @@ static void on_agent_exit(Supervisor *s, int status, const struct rusage *usage)
         dispatch(s, LIFE_ON_AGENT_EXIT);
 }
 
+static void on_record(Supervisor *s, const LinkRecord *record)
+{
+        if (record->type == LINK_ACKED) {
+                dispatch(s, LIFE_ON_ACKED);
+        } else if (record->type == LINK_FAILED) {
+                s->trace_error = record->failed.error;
+                s->trace_http_status = record->failed.http_status;
+        } else if (record->type == LINK_RESUMED) {
+                s->trace->resumed = true;
+        } else if (record->type == LINK_FLUSHED && s->state == LIFE_FLUSH) {
+                s->ending->flush_outcome = record->flushed.outcome;
+                s->ending->spans_sent = record->flushed.spans_sent;
+                s->ending->spans_dropped = record->flushed.spans_dropped;
+                dispatch(s, LIFE_ON_FLUSHED);
+        }
+}
+
+static void read_link(Supervisor *s)
+{
+        LinkRecord record;
+
+        for (int i = 0; i < LINK_BURST && s->tracer.link >= 0; i++) {
+                int r = tracer_receive(&s->tracer, &record);
+
+                if (r == TRACER_E_NONE)
+                        return;
+                if (r == TRACER_E_GONE) {
+                        if (s->tracer.pid > 0) /* of no use without a link, should it live on */
+                                (void)kill(s->tracer.pid, SIGKILL);
+                        return; /* the reaper goes on with it */
+                }
+                if (r == TRACER_E_BAD)
+                        log_debug("The tracer sent what is no record, ignored");
+                else
+                        on_record(s, &record);
+        }
+}
+
+static void on_tracer_exit(Supervisor *s)
+{
+        s->tracer.pid = 0;
+        read_link(s); /* its last words may have come since we looked */
+        tracer_done(&s->tracer);
+        dispatch(s, LIFE_ON_TRACER_EXIT);
+}
+
 /* The only place that waits for children before the shutdown. */
 static void reap(Supervisor *s)
 {
@@ -426,9 +476,7 @@ static void reap(Supervisor *s)
                 if (pid == s->agent && s->ending->agent_end == 0) {
                         on_agent_exit(s, status, &usage);
                 } else if (pid == s->tracer.pid) {
-                        s->tracer.pid = 0;
-                        tracer_done(&s->tracer);
-                        dispatch(s, LIFE_ON_TRACER_EXIT);
+                        on_tracer_exit(s);
                 } else if (pid == s->teller) {
                         s->teller = 0;
                         if (s->state == LIFE_FLUSH) {
@@ -445,49 +493,20 @@ static void on_signals(Supervisor *s)
         ssize_t n = read(s->signal_fd, infos, sizeof(infos));
 
         for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(*infos); i++) {
-                if (infos[i].ssi_signo == SIGCHLD)
+                if (infos[i].ssi_signo == SIGCHLD) {
                         s->more_to_reap = true;
-                else
+                } else {
+                        s->asked_to_stop = true;
                         dispatch(s, LIFE_ON_STOP);
-        }
-}
-
-static void on_record(Supervisor *s, const LinkRecord *record)
-{
-        if (record->type == LINK_ACKED) {
-                dispatch(s, LIFE_ON_ACKED);
-        } else if (record->type == LINK_FAILED) {
-                s->trace_error = record->failed.error;
-                s->trace_http_status = record->failed.http_status;
-        } else if (record->type == LINK_FLUSHED && s->state == LIFE_FLUSH) {
-                s->ending->flush_outcome = record->flushed.outcome;
-                s->ending->spans_sent = record->flushed.spans_sent;
-                s->ending->spans_dropped = record->flushed.spans_dropped;
-                dispatch(s, LIFE_ON_FLUSHED);
+                }
         }
 }
 
 static void on_link(Supervisor *s, short revents)
 {
-        LinkRecord record;
-
         if ((revents & POLLOUT) && s->flush_unsent)
                 send_flush(s);
-        for (int i = 0; i < LINK_BURST && s->tracer.link >= 0; i++) {
-                int r = tracer_receive(&s->tracer, &record);
-
-                if (r == TRACER_E_NONE)
-                        return;
-                if (r == TRACER_E_GONE) {
-                        if (s->tracer.pid > 0) /* of no use without a link, should it live on */
-                                (void)kill(s->tracer.pid, SIGKILL);
-                        return; /* the reaper goes on with it */
-                }
-                if (r == TRACER_E_BAD)
-                        log_debug("The tracer sent what is no record, ignored");
-                else
-                        on_record(s, &record);
-        }
+        read_link(s);
 }
 
 /* What took longer than it may is not waited for, but said. */

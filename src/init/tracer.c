@@ -106,6 +106,7 @@ int tracer_receive(Tracer *tracer, LinkRecord *ret)
         case LINK_ACKED:
         case LINK_FAILED:
         case LINK_FLUSHED:
+        case LINK_RESUMED:
                 return 0;
         case LINK_TRACE:
         case LINK_SPAN:

@@ -108,6 +108,9 @@ ptrdiff_t link_record_encode(const LinkRecord *record, uint8_t *data, size_t siz
                 put_bytes(&w, record->trace.trace_id.bytes, TRACE_ID_SIZE);
                 put_bytes(&w, record->trace.agent.bytes, SPAN_ID_SIZE);
                 put_uint(&w, record->trace.adopt, 1);
+                put_uint(&w, record->trace.resumed, 1);
+                put_uint(&w, record->trace.anchor.boottime, 8);
+                put_uint(&w, record->trace.anchor.realtime, 8);
                 put_string(&w, record->trace.token);
                 put_attributes(&w, &record->trace.resource);
                 break;
@@ -120,6 +123,7 @@ ptrdiff_t link_record_encode(const LinkRecord *record, uint8_t *data, size_t siz
                 put_span(&w, &record->span);
                 break;
         case LINK_ACKED:
+        case LINK_RESUMED:
                 break;
         case LINK_FAILED:
                 put_uint(&w, (uint64_t)record->failed.error, 4);
@@ -248,7 +252,7 @@ int link_record_decode(const uint8_t *data, size_t n, LinkRecord *ret)
         Reader r = {.data = data, .n = n, .bad = n > LINK_RECORD_MAX};
         LinkRecord record = {0};
 
-        record.type = (LinkType)get_uint_in(&r, 1, LINK_TRACE, LINK_OPEN);
+        record.type = (LinkType)get_uint_in(&r, 1, LINK_TRACE, LINK_RESUMED);
         if (r.bad)
                 return -EBADMSG;
         switch (record.type) {
@@ -256,6 +260,9 @@ int link_record_decode(const uint8_t *data, size_t n, LinkRecord *ret)
                 get_id(&r, record.trace.trace_id.bytes, TRACE_ID_SIZE);
                 get_id(&r, record.trace.agent.bytes, SPAN_ID_SIZE);
                 record.trace.adopt = get_uint_in(&r, 1, 0, 1) == 1;
+                record.trace.resumed = get_uint_in(&r, 1, 0, 1) == 1;
+                record.trace.anchor.boottime = get_uint(&r, 8);
+                record.trace.anchor.realtime = get_uint(&r, 8);
                 record.trace.token = get_optional_string(&r);
                 get_attributes(&r, &record.trace.resource);
                 if (!trace_id_is_valid(&record.trace.trace_id) ||
@@ -271,6 +278,7 @@ int link_record_decode(const uint8_t *data, size_t n, LinkRecord *ret)
                 get_span(&r, &record.span);
                 break;
         case LINK_ACKED:
+        case LINK_RESUMED:
                 break;
         case LINK_FAILED:
                 record.failed.error = (int)get_uint_in(&r, 4, 0, 4095);

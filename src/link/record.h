@@ -21,6 +21,7 @@ typedef enum LinkType {
         LINK_ACKED = 4,   /* the host has acknowledged its first request */
         LINK_FAILED = 5,  /* an attempt to export failed, for another reason than the one before */
         LINK_FLUSHED = 6, /* the end: the tracer has nothing more to say */
+        LINK_RESUMED = 8, /* the VM was resumed from a snapshot, of which there may be others */
 } LinkType;
 
 typedef enum FlushOutcome {
@@ -36,6 +37,8 @@ typedef struct LinkRecord {
                         TraceId trace_id;
                         SpanId agent;      /* the parent of other programs' traces */
                         bool adopt;        /* make them part of this one */
+                        bool resumed;      /* an earlier tracer said so */
+                        ClockAnchor anchor; /* behind the times of all spans from init */
                         const char *token; /* of those who may hand in spans; NULL: nobody may */
                         Attributes resource;
                 } trace;

@@ -9,21 +9,6 @@
 #include "base/parse.h"
 #include "otlp/wire.h"
 
-/* Numbers of fields. */
-enum {
-        REQUEST_RESOURCE_SPANS = 1,
-        RESOURCE_SPANS_SCOPE_SPANS = 2,
-        SCOPE_SPANS_SPANS = 2,
-        SPAN_TRACE_ID = 1,
-        SPAN_PARENT_ID = 4,
-        SPAN_ATTRIBUTES = 9,
-        SPAN_LINKS = 13,
-        LINK_TRACE_ID = 1,
-        KEY_VALUE_KEY = 1,
-        KEY_VALUE_VALUE = 2,
-        ANY_VALUE_STRING = 1,
-};
-
 enum { PARTS_ADDED = 2 }; /* messages that adoption adds to a span */
 
 typedef struct Adopter {
@@ -76,14 +61,14 @@ static void open_around(Adopter *a, const ScanSpan *span)
         if (a->resource_spans != span->resource_spans.data) {
                 close_resource_spans(a);
                 a->resource_spans = span->resource_spans.data;
-                a->resource_spans_start = wire_open(&a->w, REQUEST_RESOURCE_SPANS);
-                put_others(&a->w, span->resource_spans, RESOURCE_SPANS_SCOPE_SPANS);
+                a->resource_spans_start = wire_open(&a->w, FIELD_REQUEST_RESOURCE_SPANS);
+                put_others(&a->w, span->resource_spans, FIELD_RESOURCE_SPANS_SCOPE_SPANS);
         }
         if (a->scope_spans != span->scope_spans.data) {
                 close_scope_spans(a);
                 a->scope_spans = span->scope_spans.data;
-                a->scope_spans_start = wire_open(&a->w, RESOURCE_SPANS_SCOPE_SPANS);
-                put_others(&a->w, span->scope_spans, SCOPE_SPANS_SPANS);
+                a->scope_spans_start = wire_open(&a->w, FIELD_RESOURCE_SPANS_SCOPE_SPANS);
+                put_others(&a->w, span->scope_spans, FIELD_SCOPE_SPANS_SPANS);
         }
 }
 
@@ -94,12 +79,12 @@ static void put_trace_id(Adopter *a, uint32_t number)
 
 static void put_link(Adopter *a, WireSlice link)
 {
-        size_t start = wire_open(&a->w, SPAN_LINKS);
+        size_t start = wire_open(&a->w, FIELD_SPAN_LINKS);
         WireField field;
 
         while (wire_next(&link, &field))
-                if (field.number == LINK_TRACE_ID && is_known(a->adoption, field.value.data))
-                        put_trace_id(a, LINK_TRACE_ID);
+                if (field.number == FIELD_LINK_TRACE_ID && is_known(a->adoption, field.value.data))
+                        put_trace_id(a, FIELD_LINK_TRACE_ID);
                 else
                         wire_put_raw(&a->w, field.whole);
         wire_close(&a->w, start);
@@ -111,10 +96,10 @@ static void put_original(Adopter *a, const uint8_t *trace_id)
         size_t attribute, value;
 
         format_hex(trace_id, TRACE_ID_SIZE, text);
-        attribute = wire_open(&a->w, SPAN_ATTRIBUTES);
-        wire_put_bytes(&a->w, KEY_VALUE_KEY, ADOPT_ATTRIBUTE, strlen(ADOPT_ATTRIBUTE));
-        value = wire_open(&a->w, KEY_VALUE_VALUE);
-        wire_put_bytes(&a->w, ANY_VALUE_STRING, text, strlen(text));
+        attribute = wire_open(&a->w, FIELD_SPAN_ATTRIBUTES);
+        wire_put_bytes(&a->w, FIELD_KEY_VALUE_KEY, ADOPT_ATTRIBUTE, strlen(ADOPT_ATTRIBUTE));
+        value = wire_open(&a->w, FIELD_KEY_VALUE_VALUE);
+        wire_put_bytes(&a->w, FIELD_ANY_VALUE_STRING, text, strlen(text));
         wire_close(&a->w, value);
         wire_close(&a->w, attribute);
 }
@@ -124,9 +109,14 @@ static const uint8_t *find_trace_id(WireSlice span)
         WireField field;
 
         while (wire_next(&span, &field))
-                if (field.number == SPAN_TRACE_ID)
+                if (field.number == FIELD_SPAN_TRACE_ID)
                         break;
         return field.value.data; /* the scan has seen to it that there is one */
+}
+
+static bool is_former(const Adoption *adoption, WireSlice span)
+{
+        return memcmp(find_trace_id(span), adoption->former.bytes, TRACE_ID_SIZE) == 0;
 }
 
 static void put_span(Adopter *a, WireSlice span)
@@ -140,28 +130,28 @@ static void put_span(Adopter *a, WireSlice span)
 
         if (foreign)
                 memcpy(place_of(adoption, trace_id)->bytes, trace_id, TRACE_ID_SIZE);
-        start = wire_open(&a->w, SCOPE_SPANS_SPANS);
+        start = wire_open(&a->w, FIELD_SCOPE_SPANS_SPANS);
         while (wire_next(&span, &field)) {
                 switch (field.number) {
-                case SPAN_TRACE_ID:
-                        put_trace_id(a, SPAN_TRACE_ID);
+                case FIELD_SPAN_TRACE_ID:
+                        put_trace_id(a, FIELD_SPAN_TRACE_ID);
                         continue;
-                case SPAN_PARENT_ID:
+                case FIELD_SPAN_PARENT_ID:
                         if (field.value.n == 0)
                                 continue; /* the same as none, and there may be only one */
                         has_parent = true;
                         break;
-                case SPAN_ATTRIBUTES:
+                case FIELD_SPAN_ATTRIBUTES:
                         attributes++;
                         break;
-                case SPAN_LINKS:
+                case FIELD_SPAN_LINKS:
                         put_link(a, field.value);
                         continue;
                 }
                 wire_put_raw(&a->w, field.whole);
         }
         if (foreign && !has_parent)
-                wire_put_bytes(&a->w, SPAN_PARENT_ID, adoption->parent.bytes, SPAN_ID_SIZE);
+                wire_put_bytes(&a->w, FIELD_SPAN_PARENT_ID, adoption->parent.bytes, SPAN_ID_SIZE);
         if (foreign && attributes < SCHEMA_ATTRIBUTES_MAX)
                 put_original(a, trace_id);
         wire_close(&a->w, start);
@@ -185,10 +175,10 @@ int adopt_request(Adoption *adoption, const uint8_t *data, size_t n, Buffer *ret
                 }
                 result.taken++;
                 open_around(&a, &span);
-                if (adoption->enabled)
+                if (adoption->enabled || is_former(adoption, span.span))
                         put_span(&a, span.span);
                 else
-                        wire_put_bytes(&a.w, SCOPE_SPANS_SPANS, span.span.data, span.span.n);
+                        wire_put_bytes(&a.w, FIELD_SCOPE_SPANS_SPANS, span.span.data, span.span.n);
         }
         close_resource_spans(&a);
         if (a.w.error < 0)

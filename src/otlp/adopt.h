@@ -22,7 +22,9 @@ enum { ADOPT_KNOWN_MAX = 1024 };
 typedef struct Adoption {
         bool enabled; /* else spans are passed on as they are */
         TraceId trace_id;
-        SpanId parent; /* of the root spans of other traces */
+        TraceId former; /* the id that programs take ours to be: replaced even if not enabled; all
+                         * zeroes when that is @trace_id */
+        SpanId parent;  /* of the root spans of other traces */
         /* Trace ids that were replaced, each in the place it determines, where a newer one drives
          * it out: what links lead to. */
         TraceId known[ADOPT_KNOWN_MAX];

@@ -3,6 +3,7 @@
 
 #include "otlp/encode.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -21,10 +22,23 @@ typedef struct AttributeMessages {
         Otlp__KeyValue *list[SPAN_ATTRIBUTES_MAX];
 } AttributeMessages;
 
+typedef struct EventMessages {
+        Otlp__Event messages[SPAN_EVENTS_MAX];
+        Otlp__Event *list[SPAN_EVENTS_MAX];
+        AttributeMessages attributes[SPAN_EVENTS_MAX];
+} EventMessages;
+
+typedef struct LinkMessages {
+        Otlp__Link messages[SPAN_LINKS_MAX];
+        Otlp__Link *list[SPAN_LINKS_MAX];
+} LinkMessages;
+
 typedef struct SpanMessages {
         Otlp__Span span;
         Otlp__Status status;
         AttributeMessages attributes;
+        EventMessages events;
+        LinkMessages links;
 } SpanMessages;
 
 static void freep(void *p)
@@ -84,6 +98,37 @@ static void fill_attributes(AttributeMessages *messages, const Attributes *attri
         }
 }
 
+static void fill_events(EventMessages *events, const Span *span)
+{
+        assert(span->n_events <= SPAN_EVENTS_MAX);
+        for (size_t i = 0; i < span->n_events; i++) {
+                const SpanEvent *event = &span->events[i];
+                Otlp__Event *message = events->list[i] = &events->messages[i];
+
+                otlp__event__init(message);
+                message->time_unix_nano = event->time;
+                message->name = borrow(event->name);
+                fill_attributes(&events->attributes[i], &event->attributes);
+                message->attributes = events->attributes[i].list;
+                message->n_attributes = event->attributes.n;
+                message->dropped_attributes_count = event->attributes.dropped;
+        }
+}
+
+static void fill_links(LinkMessages *links, const Span *span)
+{
+        assert(span->n_links <= SPAN_LINKS_MAX);
+        for (size_t i = 0; i < span->n_links; i++) {
+                const SpanLink *link = &span->links[i];
+                Otlp__Link *message = links->list[i] = &links->messages[i];
+
+                otlp__link__init(message);
+                message->trace_id = borrow_bytes(link->trace_id.bytes, TRACE_ID_SIZE);
+                message->span_id = borrow_bytes(link->span_id.bytes, SPAN_ID_SIZE);
+                message->flags = FLAGS_SAMPLED;
+        }
+}
+
 static void fill_span(SpanMessages *messages, const TraceId *trace_id, const Span *span)
 {
         Otlp__Span *message = &messages->span;
@@ -103,6 +148,15 @@ static void fill_span(SpanMessages *messages, const TraceId *trace_id, const Spa
         message->attributes = messages->attributes.list;
         message->n_attributes = span->attributes.n;
         message->dropped_attributes_count = span->attributes.dropped;
+
+        fill_events(&messages->events, span);
+        message->events = messages->events.list;
+        message->n_events = span->n_events;
+        message->dropped_events_count = span->dropped_events;
+        fill_links(&messages->links, span);
+        message->links = messages->links.list;
+        message->n_links = span->n_links;
+        message->dropped_links_count = span->dropped_links;
 
         if (span->status != SPAN_STATUS_UNSET) {
                 otlp__status__init(&messages->status);

@@ -22,6 +22,21 @@ enum {
         SCHEMA_FIELDS_MAX = 16, /* fields that any one message has in the table */
 };
 
+/* Numbers of those fields that are dealt with by name. */
+enum {
+        FIELD_REQUEST_RESOURCE_SPANS = 1,
+        FIELD_RESOURCE_SPANS_SCOPE_SPANS = 2,
+        FIELD_SCOPE_SPANS_SPANS = 2,
+        FIELD_SPAN_TRACE_ID = 1,
+        FIELD_SPAN_PARENT_ID = 4,
+        FIELD_SPAN_ATTRIBUTES = 9,
+        FIELD_SPAN_LINKS = 13,
+        FIELD_LINK_TRACE_ID = 1,
+        FIELD_KEY_VALUE_KEY = 1,
+        FIELD_KEY_VALUE_VALUE = 2,
+        FIELD_ANY_VALUE_STRING = 1,
+};
+
 typedef enum SchemaKind {
         SCHEMA_BOOL,
         SCHEMA_ENUM,

@@ -13,7 +13,9 @@
 enum {
         TRACE_ID_SIZE = 16,
         SPAN_ID_SIZE = 8,
-        SPAN_ATTRIBUTES_MAX = 40, /* per span and per resource */
+        SPAN_ATTRIBUTES_MAX = 40, /* per span, event and resource */
+        SPAN_EVENTS_MAX = 8,
+        SPAN_LINKS_MAX = 8,
 };
 
 typedef struct TraceId {
@@ -61,6 +63,18 @@ typedef struct Attributes {
         uint32_t dropped; /* did not fit */
 } Attributes;
 
+typedef struct SpanEvent {
+        nsec_t time; /* since the Unix epoch */
+        const char *name;
+        Attributes attributes;
+} SpanEvent;
+
+typedef struct SpanLink {
+        TraceId trace_id;
+        SpanId span_id;
+} SpanLink;
+
+/* Events and links are the tracer's to add: they do not travel over the link. */
 typedef struct Span {
         SpanId id;
         SpanId parent;
@@ -71,6 +85,12 @@ typedef struct Span {
         Attributes attributes;
         SpanStatus status;
         const char *status_message; /* NULL for none */
+        const SpanEvent *events;
+        size_t n_events;
+        uint32_t dropped_events;
+        const SpanLink *links;
+        size_t n_links;
+        uint32_t dropped_links;
 } Span;
 
 bool trace_id_is_valid(const TraceId *id);

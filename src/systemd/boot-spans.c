@@ -24,6 +24,9 @@
 /* A boot that is not complete by then waits for something that may never come. */
 #define BOOT_TIMEOUT (60 * NSEC_PER_SEC)
 
+/* For an answer of the manager, which has much to do just now. */
+#define MANAGER_TIMEOUT (20 * NSEC_PER_SEC)
+
 typedef struct Teller {
         const BootSpans *options;
         sd_bus *bus;
@@ -31,6 +34,7 @@ typedef struct Teller {
         SpanId userspace;
         Interval userspace_interval;
         bool hurried;
+        bool awaited; /* the boot, long enough */
 } Teller;
 
 static void teller_done(Teller *teller)
@@ -75,12 +79,13 @@ static int send_span(const Teller *teller, const LinkRecord *record)
         if (n < 0)
                 return (int)n;
         for (;;) {
-                ssize_t done = RET_ERRNO(send(link.fd, data, (size_t)n, MSG_NOSIGNAL));
+                ssize_t done;
 
+                if (poll(&link, 1, -1) < 0)
+                        return -errno;
+                done = RET_ERRNO(send(link.fd, data, (size_t)n, MSG_NOSIGNAL));
                 if (done != -EAGAIN)
                         return (int)MIN(done, 0);
-                if (poll(&link, 1, -1) < 0 && errno != EINTR)
-                        return -errno;
         }
 }
 
@@ -119,8 +124,7 @@ static int tell_phases(Teller *teller)
                 "InitRDTimestampMonotonic", "UserspaceTimestampMonotonic",
                 "FinishTimestampMonotonic",
         };
-        nsec_t times[ARRAY_SIZE(properties)];
-        struct timespec now;
+        nsec_t times[ARRAY_SIZE(properties)], now;
         BootTimes boot;
 
         for (size_t i = 0; i < ARRAY_SIZE(properties); i++) {
@@ -130,14 +134,13 @@ static int tell_phases(Teller *teller)
                         return r;
         }
         boot = (BootTimes){.initrd = times[0], .userspace = times[1], .finish = times[2]};
-        (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
+        now = clock_boottime() - teller->monotonic_offset;
         for (BootPhase phase = 0; phase < BOOT_PHASES_N; phase++) {
-                nsec_t now_nsec = (nsec_t)now.tv_sec * NSEC_PER_SEC + (nsec_t)now.tv_nsec;
                 LinkRecord record;
                 Interval interval;
                 int r;
 
-                if (!boot_phase_interval(&boot, phase, now_nsec, &interval))
+                if (!boot_phase_interval(&boot, phase, now, &interval))
                         continue;
                 r = fill_span(teller, boot_phase_name(phase), teller->options->parent.span_id,
                               &interval, &record);
@@ -251,16 +254,26 @@ static int tell_units(Teller *teller)
 
 static int on_sigterm(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
-        hurry(userdata);
-        return sd_event_exit(sd_event_source_get_event(source), 0);
+        Teller *teller = userdata;
+
+        hurry(teller);
+        teller->awaited = true;
+        return 0;
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        ((Teller *)userdata)->awaited = true;
+        return 0;
 }
 
 static int on_finished(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
-        return sd_event_exit(userdata, 0);
+        ((Teller *)userdata)->awaited = true;
+        return 0;
 }
 
-/* Returns when the boot is complete, or never will be in time. SIGTERM is blocked. */
+/* Returns when the boot is complete, or never will be in time. */
 static int await_boot(Teller *teller)
 {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
@@ -274,10 +287,10 @@ static int await_boot(Teller *teller)
         if (r < 0)
                 return r;
         r = sd_event_add_time_relative(event, NULL, CLOCK_BOOTTIME, BOOT_TIMEOUT / NSEC_PER_USEC, 0,
-                                       NULL, NULL); /* leaves the loop */
+                                       on_timeout, teller);
         if (r < 0)
                 return r;
-        r = manager_watch_boot(teller->bus, on_finished, event);
+        r = manager_watch_boot(teller->bus, on_finished, teller);
         if (r < 0)
                 return r;
         r = manager_get_time(teller->bus, NULL, "FinishTimestampMonotonic", &finish);
@@ -286,26 +299,25 @@ static int await_boot(Teller *teller)
         r = sd_bus_attach_event(teller->bus, event, SD_EVENT_PRIORITY_NORMAL);
         if (r < 0)
                 return r;
-        r = sd_event_loop(event);
+        while (r >= 0 && !teller->awaited) /* not by sd_event_exit(3), which closes the bus */
+                r = sd_event_run(event, UINT64_MAX);
         (void)sd_bus_detach_event(teller->bus);
-        return r;
+        return MIN(r, 0);
 }
 
 int boot_spans(const BootSpans *options)
 {
         _cleanup_(teller_done) Teller teller = {.options = options};
-        sigset_t set = sigterm_set();
         struct timespec monotonic;
         int r;
 
-        (void)sigprocmask(SIG_BLOCK, &set, NULL);
-        r = manager_open(&teller.bus);
+        r = manager_open(MANAGER_TIMEOUT, &teller.bus);
         if (r < 0)
                 return r;
         r = await_boot(&teller);
         if (r < 0)
                 return r;
-        (void)clock_gettime(CLOCK_MONOTONIC, &monotonic);
+        (void)clock_gettime(CLOCK_MONOTONIC, &monotonic); /* cannot fail */
         teller.monotonic_offset = clock_boottime() - (nsec_t)monotonic.tv_sec * NSEC_PER_SEC -
                                   (nsec_t)monotonic.tv_nsec;
         r = tell_phases(&teller);

@@ -12,7 +12,7 @@ typedef struct BootSpans {
         unsigned grace_sec; /* for all that follows SIGTERM */
 } BootSpans;
 
-/* Waits until the boot is complete, or SIGTERM says that there is no more time for that, and tells
- * what is known by then. When @grace_sec are over after SIGTERM, the process ends as it is. Returns
- * 0 or -errno. */
+/* Waits until the boot is complete, or SIGTERM, which is to be blocked, says that there is no more
+ * time for that, and tells what is known by then. When @grace_sec are over after SIGTERM, the
+ * process ends as it is. Returns 0 or -errno. */
 int boot_spans(const BootSpans *options);

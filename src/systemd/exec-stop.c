@@ -23,6 +23,9 @@
 
 #define RECORD_PATH "/run/rootspan/ending"
 
+/* For the manager's answer. */
+#define MANAGER_TIMEOUT NSEC_PER_SEC
+
 /* For what the manager was asked to do to happen, and for a sync. */
 #define PATIENCE (2 * NSEC_PER_SEC)
 
@@ -50,7 +53,7 @@ static void end_life(pid_t pid)
 
         if (main_process.fd < 0)
                 return; /* it is gone */
-        (void)kill(pid, SIGTERM); /* cannot be another's: systemd has not reaped it */
+        (void)pidfd_send_signal(main_process.fd, SIGTERM, NULL, 0); /* it may be gone now, too */
         while (poll(&main_process, 1, -1) < 0 && errno == EINTR)
                 ;
         (void)fd_close(main_process.fd);
@@ -106,7 +109,7 @@ static int ask_manager(const Way *way)
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         int r;
 
-        r = manager_open(&bus);
+        r = manager_open(MANAGER_TIMEOUT, &bus);
         if (r < 0)
                 return r;
         r = is_left_to_manager(bus);

@@ -16,9 +16,9 @@
 #define MANAGER SERVICE ".Manager"
 
 /* The timeout of calls does not count while the connection is made. */
-static int await_ready(sd_bus *bus)
+static int await_ready(sd_bus *bus, nsec_t timeout)
 {
-        nsec_t deadline = nsec_add(clock_boottime(), MANAGER_TIMEOUT);
+        nsec_t deadline = nsec_add(clock_boottime(), timeout);
         int r;
 
         while ((r = sd_bus_is_ready(bus)) == 0) {
@@ -35,7 +35,7 @@ static int await_ready(sd_bus *bus)
         return MIN(r, 0);
 }
 
-int manager_open(sd_bus **ret)
+int manager_open(nsec_t timeout, sd_bus **ret)
 {
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         int r;
@@ -46,13 +46,13 @@ int manager_open(sd_bus **ret)
         r = sd_bus_set_address(bus, PRIVATE_SOCKET);
         if (r < 0)
                 return r;
-        r = sd_bus_set_method_call_timeout(bus, MANAGER_TIMEOUT / NSEC_PER_USEC);
+        r = sd_bus_set_method_call_timeout(bus, timeout / NSEC_PER_USEC);
         if (r < 0)
                 return r;
         r = sd_bus_start(bus);
         if (r < 0)
                 return r;
-        r = await_ready(bus);
+        r = await_ready(bus, timeout);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(bus);
@@ -61,8 +61,9 @@ int manager_open(sd_bus **ret)
 
 int manager_call(sd_bus *bus, const char *method)
 {
-        return MIN(sd_bus_call_method(bus, SERVICE, MANAGER_PATH, MANAGER, method, NULL, NULL, NULL),
-                   0);
+        int r = sd_bus_call_method(bus, SERVICE, MANAGER_PATH, MANAGER, method, NULL, NULL, NULL);
+
+        return MIN(r, 0);
 }
 
 int manager_get_time(sd_bus *bus, const char *unit, const char *property, nsec_t *ret)

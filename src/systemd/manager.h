@@ -1,16 +1,14 @@
 #pragma once
 
-/* systemd's manager over its private socket, which is there without a bus daemon, too. Calls block,
- * manager_open() too, each for MANAGER_TIMEOUT at most. */
+/* systemd's manager over its private socket, which is there without a bus daemon, too. Calls
+ * block. */
 
 #include <systemd/sd-bus.h>
 
 #include "base/clock.h"
 
-#define MANAGER_TIMEOUT NSEC_PER_SEC
-
-/* Returns 0 or -errno. */
-int manager_open(sd_bus **ret);
+/* Gives up after @timeout, as does each call that follows. Returns 0 or -errno. */
+int manager_open(nsec_t timeout, sd_bus **ret);
 
 /* Calls a method of the manager that takes nothing and whose answer says nothing. Returns 0 or
  * -errno. */

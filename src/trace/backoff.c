@@ -1,7 +1,8 @@
 #include "trace/backoff.h"
 
+#include <sys/random.h>
+
 #include "base/macro.h"
-#include "base/random.h"
 
 static const nsec_t WAIT_MIN = 50 * NSEC_PER_MSEC;
 static const nsec_t WAIT_MAX = 5 * NSEC_PER_SEC;
@@ -18,7 +19,7 @@ nsec_t backoff_next(Backoff *backoff)
         uint32_t random = 0;
 
         /* If it fails there is no jitter, which matters little. */
-        (void)random_id((uint8_t *)&random, sizeof(random));
+        (void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
         backoff->wait = MIN(2 * wait, WAIT_MAX);
         return wait / 2 + random % (wait / 2);
 }

@@ -176,10 +176,39 @@ static void on_connected(Client *client)
                 fail(client, r);
 }
 
+/* Was the VM's VSOCK device reset, as when a snapshot is resumed? A peer that resets a connection
+ * which stands only ends it; ECONNRESET is what the driver leaves on the sockets of them all. */
+static bool device_was_reset(const Client *client)
+{
+        socklen_t n = sizeof(int);
+        int error;
+
+        return client->address->kind == ADDRESS_VSOCK &&
+               (client->state == CLIENT_IDLE || client->state == CLIENT_EXCHANGING) &&
+               getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &n) == 0 && error == ECONNRESET;
+}
+
+static void on_device_reset(Client *client)
+{
+        bool exchanging = client->state == CLIENT_EXCHANGING;
+
+        close_connection(client);
+        if (exchanging)
+                client->done(client->owner, -ECONNRESET, NULL);
+        else if (client->lost)
+                client->lost(client->owner);
+        if (client->reset)
+                client->reset(client->owner);
+}
+
 static void on_ready(void *owner, uint32_t events)
 {
         Client *client = owner;
 
+        if ((events & EPOLLERR) && device_was_reset(client)) {
+                on_device_reset(client);
+                return;
+        }
         switch (client->state) {
         case CLIENT_CLOSED:
                 break;

@@ -26,7 +26,9 @@ typedef struct Client {
         Loop *loop;
         const Address *address;
         ClientDone done;
-        void (*lost)(void *owner); /* an idle connection is, NULL: who cares; set by the owner */
+        /* Set by the owner, or NULL: who cares. */
+        void (*lost)(void *owner);  /* an idle connection is */
+        void (*reset)(void *owner); /* the VM's connections were, behind done() or lost() */
         void *owner;
 
         ClientState state;

@@ -48,6 +48,7 @@ struct Exporter {
         Backoff backoff;
         nsec_t not_before; /* the host asked not to be tried again earlier */
 
+        bool touched;      /* a byte was sent since the last interruption */
         bool acknowledged; /* by the host, at least once */
         int last_error;    /* of the last attempt, as failed() was told; 0 and 0 after a success */
         unsigned last_status;
@@ -63,8 +64,10 @@ static void advance(Exporter *exporter);
 
 static void end_attempt(Exporter *exporter)
 {
-        if (exporter->batch.pieces > 0)
+        if (exporter->batch.pieces > 0) {
                 exporter->drain_touched |= exporter->client.touched;
+                exporter->touched |= exporter->client.touched;
+        }
         exporter->batch = (SpanBatch){0};
         buffer_clear(&exporter->request);
 }
@@ -216,13 +219,25 @@ static void on_retry(void *owner)
         advance(owner);
 }
 
+static void cancel_attempt(Exporter *exporter)
+{
+        client_cancel(&exporter->client);
+        end_attempt(exporter);
+}
+
+static void on_reset(void *owner)
+{
+        Exporter *exporter = owner;
+
+        exporter->events->reset(exporter->owner);
+}
+
 static void on_drain_end(void *owner)
 {
         Exporter *exporter = owner;
 
         if (exporter->batch.pieces > 0) {
-                client_cancel(&exporter->client);
-                end_attempt(exporter);
+                cancel_attempt(exporter);
                 report(exporter, ETIMEDOUT, 0);
         }
         exporter->retry.deadline = NSEC_INFINITY;
@@ -250,6 +265,7 @@ int exporter_new(Loop *loop, SpanStore *store, const Address *endpoint,
                 .owner = owner,
         };
         client_init(&exporter->client, loop, &exporter->endpoint, on_exchanged, exporter);
+        exporter->client.reset = on_reset;
         loop_add_timer(loop, &exporter->retry, on_retry, exporter);
         loop_add_timer(loop, &exporter->drain_end, on_drain_end, exporter);
         backoff_reset(&exporter->backoff);
@@ -278,6 +294,19 @@ void exporter_freep(Exporter **exporter)
 void exporter_kick(Exporter *exporter)
 {
         advance(exporter);
+}
+
+bool exporter_interrupt(Exporter *exporter)
+{
+        bool touched;
+
+        if (exporter->batch.pieces > 0) {
+                cancel_attempt(exporter);
+                retry_later(exporter);
+        }
+        touched = exporter->touched;
+        exporter->touched = false;
+        return touched;
 }
 
 void exporter_drain(Exporter *exporter, nsec_t deadline)

@@ -25,8 +25,11 @@ struct Lifeline {
         LoopTimer retry;
         Backoff backoff;
         Buffer request;
+        void (*reset)(void *owner);
+        void *owner;
         const LinkRecord *trace;
         const LinkRecord *open; /* NULL: nothing is told */
+        bool touched;           /* a byte was sent by an earlier attempt, since lifeline_renew() */
 };
 
 /* The span's end is the time now: so the host learns the guest's clock, which need not be its own,
@@ -61,6 +64,7 @@ static void tell(void *owner)
         Lifeline *lifeline = owner;
         int r = write_request(lifeline);
 
+        lifeline->touched |= lifeline->client.touched;
         if (r == 0)
                 r = client_send(&lifeline->client, buffer_data(&lifeline->request),
                                 buffer_length(&lifeline->request),
@@ -93,15 +97,25 @@ static void on_lost(void *owner)
                 retry_later(lifeline);
 }
 
-int lifeline_new(Loop *loop, const Address *endpoint, Lifeline **ret)
+static void on_reset(void *owner)
+{
+        Lifeline *lifeline = owner;
+
+        lifeline->reset(lifeline->owner);
+}
+
+int lifeline_new(Loop *loop, const Address *endpoint, void (*reset)(void *owner), void *owner,
+                 Lifeline **ret)
 {
         Lifeline *lifeline = malloc(sizeof(*lifeline));
 
         if (!lifeline)
                 return -ENOMEM;
-        *lifeline = (Lifeline){.loop = loop, .endpoint = *endpoint};
+        *lifeline = (Lifeline){
+                .loop = loop, .endpoint = *endpoint, .reset = reset, .owner = owner};
         client_init(&lifeline->client, loop, &lifeline->endpoint, on_exchanged, lifeline);
         lifeline->client.lost = on_lost;
+        lifeline->client.reset = on_reset;
         loop_add_timer(loop, &lifeline->retry, tell, lifeline);
         backoff_reset(&lifeline->backoff);
         buffer_init(&lifeline->request, REQUEST_MAX);
@@ -125,6 +139,18 @@ void lifeline_tell(Lifeline *lifeline, const LinkRecord *trace, const LinkRecord
         lifeline->trace = trace;
         lifeline->open = open;
         tell(lifeline);
+}
+
+bool lifeline_renew(Lifeline *lifeline)
+{
+        bool touched = lifeline->touched || lifeline->client.touched;
+
+        lifeline->touched = lifeline->client.touched = false;
+        if (lifeline->open) {
+                client_cancel(&lifeline->client);
+                retry_later(lifeline);
+        }
+        return touched;
 }
 
 void lifeline_end(Lifeline *lifeline)

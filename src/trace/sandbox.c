@@ -120,6 +120,8 @@ static const int allowed_syscalls[] = {
         SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
         /* trace/tracer, trace/client and trace/connection */
         SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(close),
+        /* trace/jump-watch: the timer; its socket is received from */
+        SCMP_SYS(read),
         /* trace/receiver */
         SCMP_SYS(accept4),
         /* trace/client; see also allow_socket() */

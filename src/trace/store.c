@@ -137,6 +137,14 @@ int span_store_read(const SpanStore *store, const SpanBatch *batch, Buffer *ret)
         return 0;
 }
 
+void span_store_change(SpanStore *store, void (*change)(void *owner, uint8_t *data, size_t n),
+                       void *owner)
+{
+        for (size_t i = 0; i < SPAN_LANES; i++)
+                for (Piece *piece = store->lanes[i].first; piece; piece = piece->next)
+                        change(owner, piece->data, piece->n);
+}
+
 static void remove_batch(SpanStore *store, const SpanBatch *batch, uint64_t dropped,
                          DropCause cause)
 {

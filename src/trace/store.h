@@ -62,6 +62,10 @@ SpanBatch span_store_peek(const SpanStore *store, size_t max_bytes, size_t max_s
 /* Appends the pieces of @batch to @ret. Returns 0, -ENOBUFS or -ENOMEM. */
 int span_store_read(const SpanStore *store, const SpanBatch *batch, Buffer *ret);
 
+/* Lets @change alter the bytes of every piece, in place. */
+void span_store_change(SpanStore *store, void (*change)(void *owner, uint8_t *data, size_t n),
+                       void *owner);
+
 /* How large a piece could be added now. */
 size_t span_store_room(const SpanStore *store, SpanLane lane);
 

@@ -2,6 +2,8 @@
  *   link -> encode ----v
  *   receiver -> intake -> store -> exporter -> host, and what the exporter learns back to the link;
  *   the open root span by the lifeline, once the host has acknowledged spans.
+ * When the VM was resumed from a snapshot, others may have been resumed from the same: the trace
+ * goes on under a new id, so that no two of them send a span with the same ids.
  * Its life is the link's: when init is gone there is nobody left to flush for. */
 
 #include "trace/tracer.h"
@@ -16,13 +18,17 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/macro.h"
+#include "base/random.h"
 #include "link/record.h"
 #include "otlp/encode.h"
+#include "otlp/retrace.h"
 #include "trace/exporter.h"
 #include "trace/intake.h"
+#include "trace/jump-watch.h"
 #include "trace/lifeline.h"
 #include "trace/loop.h"
 #include "trace/store.h"
+#include "trace/timeline.h"
 
 #define BEARER "Bearer "
 
@@ -59,9 +65,11 @@ struct Tracer {
         Lifeline *lifeline;
         Intake intake;
         Receiver *receiver;
+        JumpWatch jumps;
+        Timeline timeline;
         char authorization[AUTHORIZATION_MAX];
         Buffer encoded;   /* one request, on its way into the store */
-        KeptRecord trace; /* once told */
+        KeptRecord trace; /* once told; but its trace id is the one in use */
         KeptRecord open;  /* likewise */
         KeptRecord root;  /* from the flush on */
         nsec_t drain_deadline;
@@ -83,11 +91,13 @@ static void answer(Tracer *tracer, const LinkRecord *record)
                 log_warning_errno(r, "Cannot answer init");
 }
 
-static int add_span(Tracer *tracer, const Span *span)
+/* @span is one of init's. */
+static int add_span(Tracer *tracer, Span *span)
 {
         const LinkRecord *trace = &tracer->trace.record;
         int r;
 
+        timeline_place(&tracer->timeline, span);
         buffer_clear(&tracer->encoded);
         r = otlp_encode_request(&trace->trace.trace_id, &trace->trace.resource, span, 1,
                                 &tracer->encoded);
@@ -115,6 +125,70 @@ static void start_receiver(Tracer *tracer)
                 return;
         (void)snprintf(tracer->authorization, AUTHORIZATION_MAX, BEARER "%s", trace->trace.token);
         receiver_start(tracer->receiver, tracer->authorization);
+}
+
+static void retrace(void *owner, uint8_t *data, size_t n)
+{
+        const TraceId *ids = owner; /* from, to */
+
+        otlp_retrace(data, n, &ids[0], &ids[1]);
+}
+
+/* The parent of the open root span is of the trace that the VM had before it was resumed. */
+static void leave_parent(Tracer *tracer)
+{
+        if (tracer->timeline.resumed)
+                tracer->open.record.span.parent = (SpanId){0};
+}
+
+/* The VM was resumed. What has not been sent goes out under a new trace id, and so does all that
+ * comes. Span ids stay: no pair of trace id and span id can appear twice. (Should the root span be
+ * on its way already, it gets the new id, too, but does not tell of it.) */
+static void resume(Tracer *tracer, ResumeSign sign)
+{
+        TraceId *trace_id = &tracer->trace.record.trace.trace_id;
+        TraceId ids[2] = {*trace_id};
+        ClockAnchor now = clock_anchor();
+        bool used = sign == RESUME_BEFORE_RESTART;
+        int r;
+
+        if (tracer->state == TRACER_UNTOLD || tracer->state == TRACER_FLUSHED)
+                return;
+        r = random_id(ids[1].bytes, TRACE_ID_SIZE);
+        if (r < 0) {
+                log_error_errno(r, "The VM was resumed, but there is no new trace id");
+                return;
+        }
+        *trace_id = ids[1];
+        tracer->intake.adoption.trace_id = *trace_id;
+        tracer->intake.adoption.former = tracer->timeline.told;
+        used |= exporter_interrupt(tracer->exporter);
+        used |= lifeline_renew(tracer->lifeline);
+        span_store_change(tracer->store, retrace, ids);
+        timeline_check_clock(&tracer->timeline, &now);
+        timeline_resume(&tracer->timeline, sign, &now, &ids[0], used);
+        leave_parent(tracer);
+        log_info("The VM was resumed: the trace goes on under a new id");
+        answer(tracer, &(LinkRecord){.type = LINK_RESUMED});
+}
+
+static void on_reset(void *owner)
+{
+        resume(owner, RESUME_VSOCK_RESET);
+}
+
+static void on_vmgenid(void *owner)
+{
+        resume(owner, RESUME_VMGENID);
+}
+
+/* By itself no sign of a resume: Kata's runtime sets the clock of every guest. */
+static void on_clock_set(void *owner)
+{
+        Tracer *tracer = owner;
+        ClockAnchor now = clock_anchor();
+
+        timeline_check_clock(&tracer->timeline, &now);
 }
 
 static void keep(KeptRecord *kept, const uint8_t *data, size_t n)
@@ -189,11 +263,13 @@ static void add_counts(const Tracer *tracer, Attributes *attributes)
 
 static void send_root(Tracer *tracer)
 {
-        Span *root = &tracer->root.record.span;
+        Span root = tracer->root.record.span;
+        SpanLink links[SPAN_LINKS_MAX];
 
-        add_counts(tracer, &root->attributes);
+        timeline_mark_root(&tracer->timeline, &root, links);
+        add_counts(tracer, &root.attributes);
         tracer->state = TRACER_SENDING_ROOT;
-        if (add_span(tracer, root) < 0)
+        if (add_span(tracer, &root) < 0)
                 end_flush(tracer, FLUSH_UNREACHABLE);
         else
                 exporter_drain(tracer->exporter, tracer->root_deadline);
@@ -232,8 +308,23 @@ static void on_failed(void *owner, int error, unsigned http_status)
         answer(tracer, &record);
 }
 
+/* What happened before this tracer was there, and what will. */
+static void start_timeline(Tracer *tracer)
+{
+        const LinkRecord *trace = &tracer->trace.record;
+        int r;
+
+        timeline_init(&tracer->timeline, &trace->trace.trace_id, &trace->trace.anchor);
+        on_clock_set(tracer);
+        if (trace->trace.resumed)
+                resume(tracer, RESUME_BEFORE_RESTART);
+        r = jump_watch_start(&tracer->jumps);
+        if (r < 0)
+                log_warning_errno(r, "Cannot watch for a resume of the VM");
+}
+
 /* Returns 0, or -EPROTO for a record that has no place here. */
-static int take_record(Tracer *tracer, const LinkRecord *record, const uint8_t *data, size_t n)
+static int take_record(Tracer *tracer, LinkRecord *record, const uint8_t *data, size_t n)
 {
         switch (record->type) {
         case LINK_TRACE:
@@ -242,6 +333,7 @@ static int take_record(Tracer *tracer, const LinkRecord *record, const uint8_t *
                 keep(&tracer->trace, data, n);
                 tracer->state = TRACER_EXPORTING;
                 start_receiver(tracer);
+                start_timeline(tracer);
                 return 0;
         case LINK_SPAN:
                 if (tracer->state != TRACER_EXPORTING)
@@ -259,10 +351,12 @@ static int take_record(Tracer *tracer, const LinkRecord *record, const uint8_t *
                 if (tracer->state != TRACER_EXPORTING)
                         return -EPROTO;
                 keep(&tracer->open, data, n);
+                leave_parent(tracer);
                 return 0;
         case LINK_ACKED:
         case LINK_FAILED:
         case LINK_FLUSHED:
+        case LINK_RESUMED:
                 return -EPROTO;
         }
         return -EPROTO;
@@ -296,6 +390,7 @@ int tracer_new(const TracerOptions *options, Tracer **ret)
                 .acknowledged = on_acknowledged,
                 .failed = on_failed,
                 .drained = on_drained,
+                .reset = on_reset,
         };
         static const ReceiverEvents receiver_events = {
                 .received = on_received,
@@ -319,7 +414,10 @@ int tracer_new(const TracerOptions *options, Tracer **ret)
                 r = exporter_new(&tracer->loop, tracer->store, &options->endpoint, &events, tracer,
                                  &tracer->exporter);
         if (r == 0)
-                r = lifeline_new(&tracer->loop, &options->endpoint, &tracer->lifeline);
+                r = lifeline_new(&tracer->loop, &options->endpoint, on_reset, tracer,
+                                 &tracer->lifeline);
+        if (r == 0)
+                jump_watch_init(&tracer->jumps, &tracer->loop, on_vmgenid, on_clock_set, tracer);
         tracer->intake.store = tracer->store;
         if (r == 0)
                 r = receiver_new(&tracer->loop, &tracer->intake, options->listen_fds,
@@ -336,6 +434,7 @@ Tracer *tracer_free(Tracer *tracer)
         if (!tracer)
                 return NULL;
         lifeline_free(tracer->lifeline);
+        jump_watch_done(&tracer->jumps);
         receiver_free(tracer->receiver);
         exporter_free(tracer->exporter);
         span_store_free(tracer->store);

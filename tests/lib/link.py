@@ -2,8 +2,9 @@
 one of the two."""
 
 import struct
+import time
 
-TRACE, SPAN, FLUSH, ACKED, FAILED, FLUSHED, OPEN = range(1, 8)
+TRACE, SPAN, FLUSH, ACKED, FAILED, FLUSHED, OPEN, RESUMED = range(1, 9)
 OUTCOMES = ("delivered", "unacked", "unreachable")
 
 
@@ -31,8 +32,13 @@ def span(span_id, name, parent=bytes(8), kind=1, start=1, end=2, status=0, messa
             string(message) + attributes(attrs))
 
 
-def trace_record(trace_id, resource, agent=b"theagent", adopt=True, token=None):
-    return (bytes([TRACE]) + trace_id + agent + bytes([adopt]) + string(token) +
+def trace_record(trace_id, resource, agent=b"theagent", adopt=True, token=None, resumed=False,
+                 clock_ahead=0):
+    """@clock_ahead: by how many ns the clock was stepped since init looked at it."""
+    boottime = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    realtime = time.clock_gettime_ns(time.CLOCK_REALTIME) - clock_ahead
+    return (bytes([TRACE]) + trace_id + agent +
+            struct.pack("<BBQQ", adopt, resumed, boottime, realtime) + string(token) +
             attributes(resource))
 
 
@@ -52,6 +58,8 @@ def decode(data):
     """What the tracer says, as (type, values...)."""
     if data[0] == ACKED:
         return (ACKED,)
+    if data[0] == RESUMED:
+        return (RESUMED,)
     if data[0] == FAILED:
         return (FAILED, *struct.unpack("<II", data[1:]))
     if data[0] == FLUSHED:

@@ -77,6 +77,9 @@ def span(data):
         "status": one(status, 3, 0),
         "status_message": one(status, 2, b"").decode(),
         "flags": one(data, 16, 0),
+        "events": [(one(event, 2, b"").decode(), one(event, 1, 0), attributes(event, 3))
+                   for event in every(data, 11)],
+        "links": [(one(link, 1, b"").hex(), one(link, 2, b"").hex()) for link in every(data, 13)],
     }
 
 

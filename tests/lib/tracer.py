@@ -108,7 +108,7 @@ class Case(unittest.TestCase):
         self.addCleanup(host.close)
         return host
 
-    def start_tracer(self, endpoint=None, listeners=(), **trace):
+    def start_tracer(self, endpoint=None, listeners=(), preexec=None, **trace):
         self.link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.addCleanup(self.link.close)
         self.link.settimeout(PATIENCE)
@@ -117,7 +117,7 @@ class Case(unittest.TestCase):
              f"--endpoint={endpoint or 'unix:' + self.path}",
              *(f"--listen-fd={listener.fileno()}" for listener in listeners)],
             pass_fds=[theirs.fileno(), *(listener.fileno() for listener in listeners)],
-            stderr=subprocess.PIPE)
+            stderr=subprocess.PIPE, preexec_fn=preexec)
         theirs.close()
         self.addCleanup(self.end_tracer)
         self.link.send(link.trace_record(TRACE_ID, self.resource, **trace))

@@ -11,21 +11,12 @@ import subprocess
 import sys
 import tempfile
 
+import kata
+
 SKIPPED = 77  # for Meson
 EXPOSURE_MAX = 2
 SYSTEM = pathlib.Path("/lib/systemd/system")
 GUEST_PROGRAMS = "/sbin/rootspan-init", "/sbin/rootspan-systemd", "/usr/bin/kata-agent"
-# What the drop-in is put on: as Kata's own, in what matters.
-KATA_UNIT = """
-[Unit]
-Description=Kata Containers Agent
-FailureAction=poweroff
-[Service]
-Type=simple
-StandardOutput=tty
-ExecStart=/usr/bin/kata-agent
-ExecStop=/bin/sync ; /usr/bin/systemctl --force poweroff
-"""
 
 
 def make_root(root, sources, programs):
@@ -33,7 +24,7 @@ def make_root(root, sources, programs):
     shutil.copytree(SYSTEM, units, symlinks=True)
     for source in sources:
         shutil.copytree(source, units, symlinks=True, dirs_exist_ok=True)
-    (units / "kata-agent.service").write_text(KATA_UNIT)
+    (units / "kata-agent.service").write_text(kata.AGENT_UNIT)
     for program in *programs, "/bin/sync", "/usr/bin/systemctl":
         path = root / program.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)

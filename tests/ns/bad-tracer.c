@@ -4,6 +4,8 @@
  *   stop-last  acknowledges, stops itself instead of answering a flush
  *   close      acknowledges, then closes the link and lives on
  *   close-last acknowledges, closes the link and lives on instead of answering a flush
+ *   dies-last  acknowledges, and when it was asked to flush and may, GO_FILE, says a lot, the answer
+ *              last, and exits at once
  *   early      answers the flush before it was asked, then as mute
  *   garbage    sends what is no record for init, behaves otherwise
  *   flood      acknowledges, then sends records for ever and reads none
@@ -21,8 +23,10 @@
 
 #define MODE_FILE "/etc/rootspan/bad-tracer"
 #define DESCRIPTORS_FILE "/host/tracer-descriptors"
+#define ASKED_FILE "/host/asked"
+#define GO_FILE "/host/go"
 
-enum { LINK_FD = 3, DESCRIPTORS_MAX = 1024 };
+enum { LINK_FD = 3, DESCRIPTORS_MAX = 1024, LAST_WORDS = 100 };
 
 static void write_descriptors(void)
 {
@@ -85,6 +89,17 @@ static void wait_for_flush(void)
         } while (data[0] != LINK_FLUSH);
 }
 
+static _Noreturn void speak_and_die(void)
+{
+        (void)close(open(ASKED_FILE, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+        while (access(GO_FILE, F_OK) < 0)
+                (void)usleep(1000);
+        for (int i = 0; i < LAST_WORDS; i++)
+                say(LINK_FAILED);
+        say(LINK_FLUSHED);
+        exit(0);
+}
+
 static void live_on(void)
 {
         for (;;)
@@ -113,6 +128,8 @@ int main(void)
                 live_on();
         }
         wait_for_flush();
+        if (strcmp(mode, "dies-last") == 0)
+                speak_and_die();
         if (strcmp(mode, "stop-last") == 0)
                 (void)raise(SIGSTOP);
         if (strcmp(mode, "close-last") == 0) {

@@ -1,10 +1,11 @@
 """What goes wrong around PID 1, and that it neither hangs nor tells a lie at its end."""
 
 import os
-import os
+import pathlib
 import signal
 import socket
 import sys
+import time
 import unittest
 
 from nsguest import Guest, program
@@ -19,6 +20,23 @@ FOREVER = " rootspan.flush_timeout=1h rootspan.end_timeout=1h"
 def put_before_init(guest, commands):
     """Has a shell execute rootspan-init after some commands."""
     guest.wrap_init(f'{commands}\nexec /sbin/init "$@"\n')
+
+
+def wait_for(condition, timeout=20):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError("not in time")
+        time.sleep(0.01)
+
+
+def children(pid):
+    return [int(word) for word in
+            pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def state(pid):
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
 class BadTracer(unittest.TestCase):
@@ -40,12 +58,35 @@ class BadTracer(unittest.TestCase):
         result = self.run_with("stop", "rootspan.trace_connect_timeout=200ms")
         self.assertEqual(result.end["reason"], "trace-unreachable", result.console)
 
+    def test_stop_request_while_awaited(self):
+        with Guest() as guest:
+            self.prepare(guest, "stop")
+            guest.start([AGENT, "exit", "7"], TRACED + " rootspan.trace_connect_timeout=1h "
+                        "rootspan.flush_timeout=200ms")
+            wait_for((guest.root / "host/tracer-descriptors").exists)
+            os.kill(children(guest.process.pid)[0], signal.SIGTERM)
+            result = guest.wait()
+            self.assertEqual(result.end.get("reason"), "stop-request", result.console)
+            self.assertEqual((result.end["code"], result.end["flush"]), ("125", "unreachable"))
+
     def test_no_answer_to_the_flush(self):
         for mode in "mute", "stop-last", "early":
             result = self.run_with(mode, "rootspan.flush_timeout=200ms")
             self.assertEqual(result.end["flush"], "unreachable", result.console)
             self.assertEqual(result.end["code"], "7")
             self.assertNotIn("killing them", result.console)
+
+    def test_stop_request_over_the_last_spans(self):
+        """The host that asks is the one that would have been waited for."""
+        with Guest() as guest:
+            self.prepare(guest, "mute")
+            agent = guest.script("script", """
+                (trap '' HUP
+                while kill -0 $$; do :; done 2>/dev/null
+                kill -TERM 1) &
+                """)
+            result = guest.run([agent], TRACED + " rootspan.on_agent_exit=wait")
+            self.assertEqual(result.end.get("reason"), "agent-exit", result.console)
 
     def test_garbage_is_passed_over(self):
         result = self.run_with("garbage", FOREVER)
@@ -56,6 +97,22 @@ class BadTracer(unittest.TestCase):
         result = self.run_with("flood", "rootspan.flush_timeout=200ms", [AGENT, "orphans", "500"])
         self.assertEqual(result.end["flush"], "unreachable", result.console)
         self.assertEqual(result.end["code"], "4")
+
+    def test_answer_of_one_that_died_with_it(self):
+        """PID 1 is stopped meanwhile, so that it finds both at once."""
+        with Guest() as guest:
+            self.prepare(guest, "dies-last")
+            guest.start([AGENT, "exit", "7"], TRACED + FOREVER)
+            wait_for((guest.root / "host/asked").exists)
+            init, = children(guest.process.pid)
+            tracer, = children(init)
+            os.kill(init, signal.SIGSTOP)
+            (guest.root / "host/go").touch()
+            wait_for(lambda: state(tracer) == "Z")
+            os.kill(init, signal.SIGCONT)
+            result = guest.wait()
+            self.assertEqual(result.end.get("flush"), "delivered", result.console)
+            self.assertNotIn("starting it again", result.console)
 
     def test_closed_link_is_not_waited_for(self):
         result = self.run_with("close-last", FOREVER)
@@ -94,6 +151,13 @@ class Inheritance(unittest.TestCase):
             cmdline = guest.start_forwarder()
             guest.run([AGENT, "inherited", "/host/inherited"], cmdline)
             self.assertEqual((guest.root / "host/inherited").read_text(), self.EXPECTED)
+
+    def test_environment(self):
+        with Guest() as guest:
+            agent = guest.script("script", "echo $V0 $V199\n")
+            variables = {f"V{i}": str(i) for i in range(200)}
+            result = guest.run([agent], END, environment=variables)
+            self.assertIn("0 199\n", result.console)
 
     def test_ignored_signals(self):
         self.check('exec /bin/agent deaf /sbin/init "$@"', "")
@@ -148,6 +212,17 @@ class Load(unittest.TestCase):
             self.assertEqual(result.end["code"], "6", result.console)
             self.assertEqual(result.end["flush"], "delivered")
 
+    def test_missing_dev(self):
+        for descriptors in "", "; exec 0<&- 1<&- 2<&-":
+            with Guest() as guest:
+                put_before_init(guest, "busybox umount -l /dev" + descriptors)
+                agent = guest.script("script", "echo >/host/ran")
+                result = guest.run([agent], guest.start_forwarder())
+                self.assertIn(result.how, ["poweroff", "reboot"])
+                self.assertTrue((guest.root / "host/ran").exists())
+                guest.stop_forwarder()
+                self.assertEqual(by_name(guest.spans(), "agent")["name"], "agent")
+
     def test_more_boot_steps_than_are_remembered(self):
         with Guest() as guest:
             (guest.root / "etc/rootspan/modules").write_text(
@@ -166,6 +241,15 @@ class Ending(unittest.TestCase):
             result = guest.run([AGENT, "clutched"], "rootspan.stop_timeout=100ms")
             self.assertEqual(result.end.get("reason"), "stop-timeout", result.console)
             self.assertEqual(result.end["code"], str(128 + signal.SIGKILL))
+
+    def test_time_for_the_end_counts_from_the_kill(self):
+        with Guest() as guest:
+            guest.install(program("BAD_TRACER"), "sbin/rootspan-tracer")
+            (guest.root / "etc/rootspan/bad-tracer").write_text("mute")
+            result = guest.run([AGENT, "clutched"], TRACED + " rootspan.stop_timeout=100ms "
+                               "rootspan.flush_timeout=1s rootspan.end_timeout=1s")
+            self.assertEqual(result.end.get("reason"), "stop-timeout", result.console)
+            self.assertLess(int(result.end["flush_ms"]), 900)
 
     def test_host_that_stops_the_vm_late(self):
         """The time for the end counts from the request, not from the agent's exit long ago."""

@@ -112,6 +112,12 @@ class Stop(unittest.TestCase):
                 self.assertEqual(result.end.get("reason"), "stop-request", result.console)
                 self.assertEqual(result.end["code"], "3")
 
+    def test_host_that_asked_is_not_waited_for(self):
+        with Guest() as guest:
+            agent = guest.script("script", "trap exit TERM\nkill -TERM 1\nwhile :; do sleep 1; done\n")
+            result = guest.run([agent], "rootspan.on_agent_exit=wait")
+            self.assertEqual(result.end.get("reason"), "stop-request", result.console)
+
     def test_agent_that_ignores_the_stop_is_killed(self):
         with Guest() as guest:
             agent = guest.script("script", "trap '' TERM\nkill -TERM 1\nwhile :; do sleep 1; done\n")

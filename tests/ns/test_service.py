@@ -141,7 +141,10 @@ class Traced(ServiceTest):
         self.assertEqual(self.record()["end_vm"], "yes")
 
     def test_flush_waits_for_systemds_boot(self):
-        result = self.run_traced('trap "echo told; exit" TERM; echo "$@"; while :; do sleep 0.1; done')
+        result = self.run_traced("""echo "$@"
+            until grep -q "^ShdPnd:.*4...$" /proc/$$/status; do sleep 0.05; done # SIGTERM waits
+            echo told
+        """)
         self.assertEqual(result.end["flush"], "delivered", result.console)
         root = by_name(self.guest.spans(), "guest")
         self.assertRegex(result.console, rf"(?m)^boot-spans --link-fd=3 --parent="
@@ -149,7 +152,7 @@ class Traced(ServiceTest):
         self.assertRegex(result.console, r"(?m)^told\n(.*\n)*rootspan: end ")
 
     def test_flush_does_not_wait_for_ever(self):
-        result = self.run_traced('trap "" TERM; sleep 1000', "rootspan.flush_timeout=300ms")
+        result = self.run_traced("exec sleep 1000", "rootspan.flush_timeout=300ms")
         self.assertEqual((result.how, result.end["flush"]), ("exit 3", "unreachable"),
                          result.console)
 

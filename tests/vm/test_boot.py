@@ -76,7 +76,8 @@ class Static(Guest):
         script = "; ".join((
             "sed 's/^/mount: /' /proc/mounts", "sed 's/^/module: /' /proc/modules",
             "sed 's/^/lo: /' /sys/class/net/lo/flags", 'echo "host: $(hostname)"',
-            'echo "files: $(ulimit -n)"', 'echo "span: $TRACEPARENT"'))
+            'echo "files: $(ulimit -n)"', 'echo "span: $TRACEPARENT"',
+            "sed 's/^/stat: /' /proc/$$/stat"))
         end = self.run_guest(["/bin/sh", "-c", script], options=["--hostname", "guest-1"])
         self.assertEqual((end["reason"], end["code"]), ("agent-exit", "0"))
 
@@ -91,6 +92,7 @@ class Static(Guest):
 
         self.assertEqual(self.said("host"), ["guest-1"])
         self.assertEqual(self.said("files"), ["1048576"])
+        self.assertNotEqual([line.split()[6] for line in self.said("stat")], ["0"], "no terminal")
         self.assertEqual([int(flags, 16) & 1 for flags in self.said("lo")], [1], "lo is not up")
         loaded = [line.split()[0] for line in self.said("module")]
         steps = [span["name"] for span in spans]
@@ -137,10 +139,13 @@ class Static(Guest):
         self.assertRegex(self.console, r"(?m)^rootspan: .*/usr/bin/none.*No such file or directory")
 
     def test_agent_that_calls_reboot_as_pid_1(self):
-        """It ends its namespaces, and the trace still gets out."""
-        end = self.run_guest(["/bin/sh", "-c", 'echo "pid: $$"; poweroff -f'],
-                             ["agent_pid1=yes"])
+        """And makes its own mounts: it ends its namespaces, and the trace still gets out."""
+        script = ('echo "pid: $$"; mount -t proc proc /proc && mount -t sysfs sysfs /sys && '
+                  "mount -t tmpfs run /run && mount -t cgroup2 cgroup2 /sys/fs/cgroup && "
+                  'echo "mounts: made"; poweroff -f')
+        end = self.run_guest(["/bin/sh", "-c", script], ["agent_pid1=yes"])
         self.assertEqual(self.said("pid"), ["1"])
+        self.assertEqual(self.said("mounts"), ["made"])
         spans = self.host.spans()
         check_trace(spans)
         self.assertEqual(attributes(by_name(spans, "agent"))["process.exit.code"], 0)

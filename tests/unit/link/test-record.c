@@ -53,6 +53,7 @@ static void test_small_records_round_trip(void **state)
 {
         LinkRecord trace = {.type = LINK_TRACE,
                             .trace = {.trace_id = {{9}}, .agent = {{8}}, .adopt = true,
+                                      .resumed = true, .anchor = {1ULL << 40, 1ULL << 63},
                                       .token = "secret"}};
         LinkRecord failed = {.type = LINK_FAILED, .failed = {ECONNRESET, 503}};
         LinkRecord flushed = {.type = LINK_FLUSHED, .flushed = {FLUSH_UNACKED, 1, 1ULL << 40}};
@@ -67,14 +68,18 @@ static void test_small_records_round_trip(void **state)
         assert_memory_equal(&back.trace.trace_id, &trace.trace.trace_id, TRACE_ID_SIZE);
         assert_memory_equal(&back.trace.agent, &trace.trace.agent, SPAN_ID_SIZE);
         assert_true(back.trace.adopt);
+        assert_true(back.trace.resumed);
+        assert_true(back.trace.anchor.boottime == 1ULL << 40);
+        assert_true(back.trace.anchor.realtime == 1ULL << 63);
         assert_string_equal(back.trace.token, "secret");
         assert_string_equal(back.trace.resource.items[0].string, "x");
 
-        trace.trace.adopt = false;
+        trace.trace.adopt = trace.trace.resumed = false;
         trace.trace.token = NULL;
         n = link_record_encode(&trace, data, sizeof(data));
         assert_int_equal(link_record_decode(data, (size_t)n, &back), 0);
         assert_false(back.trace.adopt);
+        assert_false(back.trace.resumed);
         assert_null(back.trace.token);
         trace.trace.agent = (SpanId){0};
         n = link_record_encode(&trace, data, sizeof(data));

@@ -177,6 +177,31 @@ static void test_off(void **state)
         FREE(request);
 }
 
+/* Programs know our trace by the id it had before the VM was resumed. */
+static void test_former_id(void **state)
+{
+        static const TestSpan spans[] = {
+                {THIRD, "native..", "agents..", THIRD, 0},
+                {OTHER, "foreign.", NULL, OTHER, 0},
+                {OURS, "native2.", "", NULL, 0},
+        };
+        Adoption adoption = fresh;
+        AdoptResult result;
+        Otlp__ExportTraceServiceRequest *request;
+
+        adoption.enabled = false;
+        adoption.former = (TraceId){THIRD};
+        request = ADOPT(&adoption, spans, &result);
+        assert_int_equal(result.taken, 3);
+        assert_id(span_of(request, 0)->trace_id, OURS);
+        assert_id(span_of(request, 0)->parent_span_id, "agents..");
+        assert_id(span_of(request, 0)->links[0]->trace_id, OURS);
+        assert_id(span_of(request, 1)->trace_id, OTHER);
+        assert_id(span_of(request, 1)->links[0]->trace_id, OTHER);
+        assert_id(span_of(request, 2)->trace_id, OURS);
+        FREE(request);
+}
+
 static void test_faults(void **state)
 {
         static const TestSpan spans[] = {
@@ -231,6 +256,7 @@ int main(void)
                 UNIT_TEST(test_other_trace),
                 UNIT_TEST(test_links),
                 UNIT_TEST(test_off),
+                UNIT_TEST(test_former_id),
                 UNIT_TEST(test_faults),
                 UNIT_TEST(test_fault_of_the_request),
                 UNIT_TEST(test_no_room_for_the_attribute),

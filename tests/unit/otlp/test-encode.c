@@ -85,6 +85,50 @@ static void test_all_fields(void **state)
         otlp__export_trace_service_request__free_unpacked(request, NULL);
 }
 
+static void test_events_and_links(void **state)
+{
+        _cleanup_(buffer_done) Buffer buffer;
+        Otlp__ExportTraceServiceRequest *request;
+        Otlp__Span *message;
+        Attributes resource = {0};
+        SpanEvent events[SPAN_EVENTS_MAX];
+        SpanLink links[SPAN_LINKS_MAX];
+        Span span = {.id = {{1}}, .name = "x", .kind = SPAN_KIND_INTERNAL, .events = events,
+                     .n_events = SPAN_EVENTS_MAX, .dropped_events = 3, .links = links,
+                     .n_links = SPAN_LINKS_MAX, .dropped_links = 4};
+
+        for (size_t i = 0; i < SPAN_EVENTS_MAX; i++) {
+                events[i] = (SpanEvent){.time = 10 + i, .name = "jump"};
+                attributes_add_int(&events[i].attributes, "i", (int64_t)i);
+        }
+        for (size_t i = 0; i < SPAN_LINKS_MAX; i++)
+                links[i] = (SpanLink){.trace_id = {{7, (uint8_t)i}}, .span_id = {{8, (uint8_t)i}}};
+        buffer_init(&buffer, 10000);
+        assert_int_equal(otlp_encode_request(&trace_id, &resource, &span, 1, &buffer), 0);
+        request = unpack(&buffer);
+        message = request->resource_spans[0]->scope_spans[0]->spans[0];
+        assert_int_equal(message->n_events, SPAN_EVENTS_MAX);
+        assert_int_equal(message->dropped_events_count, 3);
+        for (size_t i = 0; i < SPAN_EVENTS_MAX; i++) {
+                assert_int_equal(message->events[i]->time_unix_nano, 10 + i);
+                assert_string_equal(message->events[i]->name, "jump");
+                assert_int_equal(message->events[i]->n_attributes, 1);
+                assert_string_equal(message->events[i]->attributes[0]->key, "i");
+                assert_int_equal(message->events[i]->attributes[0]->value->int_value, i);
+        }
+        assert_int_equal(message->n_links, SPAN_LINKS_MAX);
+        assert_int_equal(message->dropped_links_count, 4);
+        for (size_t i = 0; i < SPAN_LINKS_MAX; i++) {
+                assert_int_equal(message->links[i]->trace_id.len, TRACE_ID_SIZE);
+                assert_memory_equal(message->links[i]->trace_id.data, &links[i].trace_id,
+                                    TRACE_ID_SIZE);
+                assert_int_equal(message->links[i]->span_id.len, SPAN_ID_SIZE);
+                assert_memory_equal(message->links[i]->span_id.data, &links[i].span_id,
+                                    SPAN_ID_SIZE);
+        }
+        otlp__export_trace_service_request__free_unpacked(request, NULL);
+}
+
 static void test_appended_requests_are_one(void **state)
 {
         _cleanup_(buffer_done) Buffer buffer;
@@ -147,6 +191,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 UNIT_TEST(test_all_fields),
+                UNIT_TEST(test_events_and_links),
                 UNIT_TEST(test_appended_requests_are_one),
                 UNIT_TEST(test_text_that_is_no_utf8),
                 UNIT_TEST(test_no_room),

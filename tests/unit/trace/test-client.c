@@ -25,6 +25,7 @@ typedef struct Fixture {
         LoopTimer guard;
         bool done;
         int error;
+        unsigned resets;
 } Fixture;
 
 static void on_done(void *owner, int error, const Response *answer)
@@ -163,6 +164,58 @@ static void test_closed_while_idle(void **state)
         fixture_done(&f);
 }
 
+static void on_reset(void *owner)
+{
+        Fixture *f = owner;
+
+        assert_true(f->done); /* it is told last */
+        f->resets++;
+        loop_stop(&f->loop);
+}
+
+/* ECONNRESET on a connection that stands: to one of VSOCK it happens when the whole device is reset
+ * (and here it is a Unix socket's, by a peer that leaves a request unread). */
+static void test_device_reset(void **state)
+{
+        static const HostTurn script[] = {{HOST_RESETS}, {HOST_ANSWERS, OK}, {0}};
+
+        for (int vsock = 0; vsock <= 1; vsock++) {
+                Fixture f;
+
+                fixture_init(&f, script, NULL);
+                f.client.reset = on_reset;
+                assert_int_equal(start(&f, PATIENCE), 0);
+                if (vsock)
+                        f.host.address.kind = ADDRESS_VSOCK; /* now that it is connected */
+                run(&f, PATIENCE);
+                assert_int_equal(f.error, -ECONNRESET);
+                assert_int_equal(f.resets, vsock);
+                fixture_done(&f);
+        }
+}
+
+/* A peer that just ends the connection, as a host's program that restarts does. */
+static void test_peer_that_ends_is_no_reset(void **state)
+{
+        static const HostTurn script[] = {{HOST_HANGS_UP, OK}, {HOST_HANGS_UP, ""}, {0}};
+        Fixture f;
+
+        fixture_init(&f, script, NULL);
+        f.client.reset = on_reset;
+        for (int i = 0; i < 2; i++) {
+                f.host.address.kind = ADDRESS_UNIX;
+                assert_int_equal(start(&f, PATIENCE), 0);
+                f.host.address.kind = ADDRESS_VSOCK;
+                run(&f, PATIENCE);
+                assert_true(f.done);
+                while (f.client.state == CLIENT_IDLE)
+                        run(&f, NSEC_PER_MSEC);
+        }
+        assert_int_equal(f.error, -ECONNRESET); /* as the second exchange's */
+        assert_int_equal(f.resets, 0);
+        fixture_done(&f);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -170,6 +223,8 @@ int main(void)
                 UNIT_TEST(test_no_connection_in_time),
                 UNIT_TEST(test_cancel),
                 UNIT_TEST(test_closed_while_idle),
+                UNIT_TEST(test_device_reset),
+                UNIT_TEST(test_peer_that_ends_is_no_reset),
         };
 
         return RUN_TESTS(tests);

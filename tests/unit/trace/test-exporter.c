@@ -21,6 +21,8 @@ typedef struct Fixture {
         Exporter *exporter;
         FakeHost host;
         LoopTimer guard;
+        LoopTimer tick;
+        const char *awaited; /* the host's bodies, upon which to stop */
         size_t acknowledged;
         size_t failed;
         int last_error;
@@ -60,6 +62,21 @@ static void on_drained(void *owner, FlushOutcome outcome)
         loop_stop(&f->loop);
 }
 
+static void on_reset(void *owner)
+{
+        fail_msg("a Unix socket tells of no VSOCK device");
+}
+
+static void on_tick(void *owner)
+{
+        Fixture *f = owner;
+
+        if (strcmp(fake_host_bodies(&f->host), f->awaited) == 0)
+                loop_stop(&f->loop);
+        else
+                f->tick.deadline = nsec_add(clock_boottime(), 5 * NSEC_PER_MSEC);
+}
+
 static void on_guard(void *owner)
 {
         fail_msg("nothing happened any more");
@@ -67,11 +84,13 @@ static void on_guard(void *owner)
 
 static void fixture_init(Fixture *f, const HostTurn *script, bool listens)
 {
-        static const ExporterEvents events = {on_acknowledged, on_failed, on_drained};
+        static const ExporterEvents events = {on_acknowledged, on_failed, on_drained,
+                                              on_reset};
 
         *f = (Fixture){0};
         assert_int_equal(loop_init(&f->loop), 0);
         loop_add_timer(&f->loop, &f->guard, on_guard, f);
+        loop_add_timer(&f->loop, &f->tick, on_tick, f);
         fake_host_init(&f->host, &f->loop, script);
         if (listens)
                 fake_host_listen(&f->host);
@@ -511,6 +530,44 @@ static void test_drains_in_a_row(void **state)
         fixture_done(&f);
 }
 
+static void change_letter(void *owner, uint8_t *data, size_t n)
+{
+        (*(size_t *)owner)++;
+        data[0] = (uint8_t)(data[0] - 'a' + 'A');
+}
+
+/* An attempt is put off, and what was changed in the meantime is what goes out. */
+static void test_interrupted(void **state)
+{
+        static const HostTurn script[] = {{HOST_ANSWERS, OK}, {HOST_IS_SILENT}, {HOST_ANSWERS, OK},
+                                          {0}};
+        size_t changed = 0;
+        Fixture f;
+
+        fixture_init(&f, script, true);
+        assert_false(exporter_interrupt(f.exporter));
+        f.stop_at_acknowledged = true;
+        add(&f, "a");
+        run(&f);
+        assert_true(exporter_interrupt(f.exporter));
+        assert_false(exporter_interrupt(f.exporter));
+        add(&f, "b");
+        add(&f, "c");
+        f.awaited = "a|b|";
+        f.tick.deadline = 0;
+        run(&f);
+        assert_true(exporter_interrupt(f.exporter));
+        assert_false(exporter_interrupt(f.exporter));
+        span_store_change(f.store, change_letter, &changed);
+        assert_int_equal(changed, 2);
+        drain(&f, PATIENCE);
+        assert_int_equal(f.outcome, FLUSH_DELIVERED);
+        assert_string_equal(fake_host_bodies(&f.host), "a|b|BC|");
+        assert_int_equal(span_store_counts(f.store).sent, 3);
+        assert_int_equal(f.failed, 0);
+        fixture_done(&f);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -527,6 +584,7 @@ int main(void)
                 UNIT_TEST(test_batches_are_limited),
                 UNIT_TEST(test_only_the_piece_at_fault_is_dropped),
                 UNIT_TEST(test_drains_in_a_row),
+                UNIT_TEST(test_interrupted),
         };
 
         log_setup("test-exporter", -1, LOG_FORMAT_PLAIN, LOG_LEVEL_ERROR);

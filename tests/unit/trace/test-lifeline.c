@@ -59,6 +59,11 @@ static void expect_requests(Fixture *f, size_t n)
         assert_int_equal(f->host.requests_n, n);
 }
 
+static void on_reset(void *owner)
+{
+        fail_msg("a Unix socket tells of no VSOCK device");
+}
+
 /* The guest waits neither for an answer nor to try again. */
 static bool is_at_rest(const Fixture *f)
 {
@@ -88,7 +93,8 @@ static void fixture_init(Fixture *f, const HostTurn *script)
         loop_add_timer(&f->loop, &f->tick, on_tick, f);
         fake_host_init(&f->host, &f->loop, script);
         fake_host_listen(&f->host);
-        assert_int_equal(lifeline_new(&f->loop, &f->host.address, &f->lifeline), 0);
+        assert_int_equal(lifeline_new(&f->loop, &f->host.address, on_reset, f, &f->lifeline),
+                         0);
 }
 
 static void fixture_done(Fixture *f)
@@ -170,6 +176,47 @@ static void test_end(void **state)
         fixture_done(&f);
 }
 
+/* The first failure comes with the lost connection, the second with an attempt to make another. */
+static bool has_failed(const Fixture *f)
+{
+        static nsec_t waits[2];
+
+        for (const LoopTimer *timer = f->loop.timers; timer; timer = timer->next)
+                if (timer != &f->tick && timer->deadline != NSEC_INFINITY &&
+                    timer->deadline != waits[0]) {
+                        waits[1] = waits[0];
+                        waits[0] = timer->deadline;
+                }
+        return waits[1] != 0;
+}
+
+/* The host is told of another trace on another connection, and of none if it was of none. */
+static void test_renewed(void **state)
+{
+        static const HostTurn script[] = {{HOST_ANSWERS, OK}, {0}};
+        Fixture f;
+
+        fixture_init(&f, script);
+        assert_false(lifeline_renew(f.lifeline));
+        assert_true(is_at_rest(&f));
+        lifeline_tell(f.lifeline, &f.trace, &f.open);
+        expect_requests(&f, 1);
+        run_until(&f, is_at_rest);
+        memset(f.trace.trace.trace_id.bytes, 'T', TRACE_ID_SIZE);
+        assert_true(lifeline_renew(f.lifeline));
+        assert_false(lifeline_renew(f.lifeline));
+        expect_requests(&f, 2);
+        assert_int_equal(f.host.connections_n, 2);
+        assert_non_null(memmem(buffer_data(&f.host.bodies), buffer_length(&f.host.bodies),
+                               f.trace.trace.trace_id.bytes, TRACE_ID_SIZE));
+        /* Also if it was an earlier attempt that told it. */
+        run_until(&f, is_at_rest);
+        fake_host_close(&f.host);
+        run_until(&f, has_failed);
+        assert_true(lifeline_renew(f.lifeline));
+        fixture_done(&f);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -177,6 +224,7 @@ int main(void)
                 UNIT_TEST(test_tried_again),
                 UNIT_TEST(test_declined),
                 UNIT_TEST(test_end),
+                UNIT_TEST(test_renewed),
         };
 
         log_setup("test-lifeline", -1, LOG_FORMAT_PLAIN, LOG_LEVEL_ERROR);

@@ -148,6 +148,33 @@ static void test_lanes(void **state)
         assert_counts(store, 0, 7, 1);
 }
 
+static void mark(void *owner, uint8_t *data, size_t n)
+{
+        *(size_t *)owner += n;
+        data[n - 1] = '!';
+}
+
+static void test_change(void **state)
+{
+        _cleanup_(span_store_freep) SpanStore *store = NULL;
+        _cleanup_(buffer_done) Buffer buffer;
+        size_t total = 0;
+
+        buffer_init(&buffer, 100);
+        assert_int_equal(span_store_new(1000, 100, &store), 0);
+        assert_int_equal(span_store_add(store, LANE_PROGRAMS, (const uint8_t *)"pro", 3, 1), 0);
+        assert_int_equal(span_store_add(store, LANE_GUEST, (const uint8_t *)"one", 3, 1), 0);
+        assert_int_equal(span_store_add(store, LANE_GUEST, (const uint8_t *)"more", 4, 1), 0);
+        span_store_change(store, mark, &total);
+        assert_int_equal(total, 10);
+        for (SpanBatch batch; (batch = span_store_peek(store, 100, 100)).pieces > 0;) {
+                assert_int_equal(span_store_read(store, &batch, &buffer), 0);
+                span_store_commit(store, &batch, 0);
+        }
+        assert_int_equal(buffer_length(&buffer), 10);
+        assert_memory_equal(buffer_data(&buffer), "on!mor!pr!", 10);
+}
+
 static void test_tiny_pieces_are_bounded(void **state)
 {
         _cleanup_(span_store_freep) SpanStore *store = NULL;
@@ -166,6 +193,7 @@ int main(void)
                 UNIT_TEST(test_limits_of_a_batch),
                 UNIT_TEST(test_full),
                 UNIT_TEST(test_lanes),
+                UNIT_TEST(test_change),
                 UNIT_TEST(test_tiny_pieces_are_bounded),
         };
 
