@@ -64,5 +64,5 @@ def go_program(folder):
     """What the Go module in @folder builds to, as app in a directory."""
     sources = [folder / name for name in ("go.mod", "go.sum", "main.go")]
     return fetch(folder.name, sources, lambda part: run(
-        ["nice", "go", "build", "-mod=readonly", "-o", str(part / "app"), "."], folder,
+        ["go", "build", "-mod=readonly", "-o", str(part / "app"), "."], folder,
         CGO_ENABLED="0", GOTOOLCHAIN="local"))
