@@ -112,6 +112,10 @@ static void serve_connections(int fd)
 
                 connection = accept4(fd, (struct sockaddr *)&peer, &(socklen_t){sizeof(peer)},
                                      SOCK_CLOEXEC);
+                if (connection < 0 && errno != EINTR && errno != ECONNABORTED) {
+                        log_warning_errno(-errno, "The debug console ends");
+                        return; /* it would fail again at once, and for ever */
+                }
                 while (sessions > 0 && waitpid(-1, NULL, WNOHANG) > 0)
                         sessions--;
                 if (connection < 0 || peer.svm_cid != VMADDR_CID_HOST || sessions == SESSIONS_MAX)

@@ -130,6 +130,7 @@ static int restart_tracer(Supervisor *s)
         }
         log_warning("The tracer ended, starting it again");
         s->ending->tracer_restarts++;
+        s->flush_unsent = false; /* to the one before */
         return start_tracer(s);
 }
 
