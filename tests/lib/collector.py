@@ -33,8 +33,8 @@ class Collector(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
     daemon_threads = True
 
-    def __init__(self, path):
-        super().__init__(str(path), Handler)
+    def __init__(self, path, handler=Handler):
+        super().__init__(str(path), handler)
         self.changed = threading.Condition()
         self.requests = []  # (headers, body), in their order
         self.thread = threading.Thread(target=self.serve_forever, daemon=True)

@@ -7,7 +7,7 @@ import shutil
 import time
 import unittest
 
-from collector import Collector
+from collector import Collector, Handler
 from otlp_decode import spans as decode_spans
 from spans import attributes, by_name, check_trace, times
 from vmguest import TRACE_PORT, Host, find_kernel
@@ -298,6 +298,30 @@ class Jump(Guest):
         for span in agent, root:
             start, finish = times(span)
             self.assertTrue(step <= finish - start <= step + BOOT_SECONDS * 10**9)
+
+    def test_a_host_that_ends_connections_is_no_resume(self):
+        """Neither between two requests nor in the middle of one."""
+        with Collector(f"{self.host.uds}_{TRACE_PORT}", Rude) as collector:
+            end = self.run_guest(["/bin/true"], forwarder=False)
+        self.assertEqual(end["flush"], "delivered")
+        self.assertGreaterEqual(Rude.refused, 2)
+        spans = [span for _, body in collector.requests for span in decode_spans(body)]
+        self.assertEqual(len({span["trace_id"] for span in spans}), 1)
+        self.assertEqual((spans[-1]["name"], spans[-1]["events"]), ("guest", []))
+
+
+class Rude(Handler):
+    """Ends every connection behind an answer, and every second one within a request."""
+
+    turn = refused = 0
+
+    def do_POST(self):
+        Rude.turn += 1
+        if Rude.turn % 2:
+            super().do_POST()
+        else:
+            Rude.refused += 1  # what was not read makes it a reset
+        self.close_connection = True
 
 
 if __name__ == "__main__":
