@@ -60,8 +60,6 @@ class Guest:
             (self.root / name).mkdir(parents=True)
         os.chmod(self.top, 0o755)
         self.seen = seen
-        for name in seen:
-            (self.root / name.lstrip("/")).mkdir(parents=True)
         shutil.copy(BUSYBOX, self.root / "bin")
         for applet in APPLETS:
             (self.root / "bin" / applet).symlink_to("busybox")

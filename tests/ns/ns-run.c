@@ -3,7 +3,7 @@
  *
  *   ns-run [--see DIRECTORY]... ROOT CMDLINE-FILE PROGRAM [ARGUMENT...]
  *
- * Each DIRECTORY of the machine is seen at its own path inside, where ROOT must have one, too.
+ * Each DIRECTORY of the machine is seen at its own path inside.
  *
  * In a user namespace the program cannot load modules, mount devtmpfs or touch the machine's file
  * systems, and its reboot(2) only ends the namespace, which the kernel reports as a death by
@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -78,11 +79,24 @@ static void make_dev(void)
         }
 }
 
+static void make_directories(const char *path)
+{
+        char part[PATH_MAX];
+
+        for (const char *end = path; *end != '\0';) {
+                end = strchrnul(end + 1, '/');
+                (void)snprintf(part, sizeof(part), "%.*s", (int)(end - path), path);
+                if (mkdir(part, 0755) < 0 && errno != EEXIST)
+                        die(part);
+        }
+}
+
 /* With all that is mounted in it. Nobody inside may write to it: root there owns the same files. */
 static void show(const char *directory)
 {
         struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
 
+        make_directories(directory + 1);
         TRY(mount(directory, directory + 1, NULL, MS_BIND | MS_REC, NULL));
         TRY(mount_setattr(AT_FDCWD, directory + 1, AT_RECURSIVE, &read_only, sizeof(read_only)));
 }
@@ -99,6 +113,8 @@ static void become_pid1(char **seen, const char *root, const char *cmdline, char
         TRY(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
         TRY(mount(root, root, NULL, MS_BIND | MS_REC, NULL));
         TRY(chdir(root));
+        if (strcmp(*seen, "--see") == 0) /* what is below /tmp would be hidden by init's mount */
+                TRY(mount("tmpfs", "tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777"));
         for (; strcmp(*seen, "--see") == 0; seen += 2)
                 show(seen[1]);
         TRY(mount("proc", "proc", "proc", 0, NULL));
